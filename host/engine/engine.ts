@@ -1,0 +1,134 @@
+import type { FuncType, ComponentValue, ResourceId } from "./component/types.ts";
+
+/**
+ * The engine: from component bytes to a callable, suspendable instance. It knows nothing of
+ * tenants, HTTP or threads, and nothing outside this folder knows of V8 or JSPI: a second engine
+ * can stand beside this one.
+ *
+ * E1. An instance runs one call at a time; a second call while one runs is a bug of the caller.
+ * E2. After a trap, or an abandoned call, an instance is dead and every further call is refused.
+ * E3. No byte of a component becomes JavaScript source, and no name of it a property of a shared object.
+ */
+export interface Engine {
+  /**
+   * Decodes, checks against `world`, and compiles. Takes CPU time and memory in proportion to
+   * untrusted input: call it in a thread with limits. Throws `ComponentError`.
+   */
+  compile(component: Uint8Array, world: World, limits: CompileLimits): CompiledComponent;
+
+  /** Makes the modules of a plan ready again, from the bytes that `compile` gave. */
+  load(stored: StoredComponent): CompiledComponent;
+
+  /** Runs the link steps (and with them start functions). Throws `Trap`. */
+  instantiate(compiled: CompiledComponent, links: Links): Instance;
+}
+
+/** What a component must and may be linked with. */
+export interface World {
+  readonly imports: readonly InterfaceDeclaration[];
+  /** Each export must be there with one of these types; further exports are ignored. */
+  readonly exports: Readonly<Record<string, readonly FuncType[]>>;
+}
+
+/** One WIT interface as the host offers it: names and types, no behaviour. Plain data. */
+export interface InterfaceDeclaration {
+  /** Without the version, for example `downpour:faas/state`. */
+  readonly name: string;
+  /** A component may import any version that is semver-compatible and not newer than offered, except for WASI 0.2 (any patch). */
+  readonly version: string;
+  readonly resources: Readonly<Record<string, ResourceId>>;
+  readonly functions: Readonly<Record<string, FunctionDeclaration>>;
+}
+
+export interface FunctionDeclaration {
+  readonly type: FuncType;
+  /** A sync import costs no promise; a suspending one may return one, and the guest waits without a thread. */
+  readonly suspends: boolean;
+}
+
+export interface CompileLimits {
+  readonly componentBytesMax: number;
+  readonly nestingDepthMax: number;
+  readonly coreModulesMax: number;
+  readonly typeNodesMax: number;
+  readonly definitionsMax: number;
+  readonly nameBytesMax: number;
+}
+
+/** Structured-cloneable: made in the compile thread, posted to the executors that run it. */
+export interface CompiledComponent {
+  /** Link steps and types; JSON-safe. Its inside is the engine's own business. */
+  readonly plan: unknown;
+  readonly modules: readonly CompiledModule[];
+  /** What the component imports, `namespace:package/interface@version`, for people. */
+  readonly imports: readonly string[];
+}
+
+/** What is stored of a compiled component: `load` makes it runnable again. */
+export interface StoredComponent {
+  readonly plan: unknown;
+  readonly modules: readonly { readonly sha256: string; readonly bytes: Uint8Array }[];
+  readonly imports: readonly string[];
+}
+
+export interface CompiledModule {
+  /** Of the bytes that were compiled, lower-case hexadecimal: equal modules are compiled once. */
+  readonly sha256: string;
+  readonly bytes: Uint8Array;
+  /** The engine's compiled form; opaque outside. */
+  readonly code: object;
+}
+
+/** The functions behind each imported interface, for one instance. */
+export type Links = Readonly<Record<string, InterfaceImplementation>>;
+
+export interface InterfaceImplementation {
+  readonly functions: Readonly<Record<string, (...args: never[]) => ComponentValue>>;
+  /** Called when the guest drops its last handle of an owned resource. */
+  readonly drop?: Readonly<Record<string, (resource: never) => void>>;
+}
+
+export interface Instance {
+  /**
+   * Calls an export of the world. Rejects with `Trap` when the guest traps, and with `signal.reason`
+   * as soon as the signal aborts; both leave the instance dead (E2).
+   */
+  call(
+    name: string,
+    args: readonly ComponentValue[],
+    signal?: AbortSignal,
+  ): Promise<ComponentValue>;
+  readonly isDead: boolean;
+  /** Linear memory of all its core instances, in bytes. */
+  readonly memoryBytes: number;
+}
+
+/** The guest did what the specification ends with a trap. The message names no host internals. */
+export class Trap extends Error {
+  override readonly name = "Trap";
+}
+
+/** Why a component was refused. `kind` maps onto one error code of the host each. */
+export type ComponentErrorKind =
+  | "malformed"
+  | "core-module"
+  | "unsupported"
+  | "too-complex"
+  | "import-not-allowed"
+  | "world-mismatch";
+
+export class ComponentError extends Error {
+  override readonly name = "ComponentError";
+  readonly kind: ComponentErrorKind;
+  /** Every problem found, in a function author's words, sanitised and of bounded length; the message is the first. */
+  readonly problems: readonly string[];
+  /** Byte offset in the upload, where there is one. */
+  readonly offset: number | undefined;
+
+  constructor(kind: ComponentErrorKind, problems: readonly string[], offset?: number) {
+    super(problems[0] ?? kind);
+    this.kind = kind;
+    this.problems = problems;
+    this.offset = offset;
+  }
+}

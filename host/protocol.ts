@@ -1,0 +1,91 @@
+import type { CompiledComponent } from "./engine/engine.ts";
+import type { ErrorWire } from "./errors.ts";
+
+/**
+ * What crosses between the main thread and an executor thread: two closed unions, posted in
+ * batches (`readonly ExecutorRequest[]`, `readonly ExecutorReply[]`), because under load the
+ * wake-up of a thread costs more than the message.
+ *
+ * P1. An executor knows a revision before it is asked to run it: `prepare` goes first, on the same port.
+ * P2. Every `invoke` is answered by exactly one `settled`, also when it was cancelled.
+ * P3. Nothing here is a live object but compiled modules, which share their code between threads.
+ */
+export type ExecutorRequest =
+  | {
+      readonly kind: "prepare";
+      readonly revisionKey: string;
+      readonly component: CompiledComponent;
+      readonly app: AppIdentity;
+      readonly limits: AppLimits;
+    }
+  | { readonly kind: "forget"; readonly revisionKey: string }
+  | { readonly kind: "invoke"; readonly invocation: Invocation }
+  | { readonly kind: "cancel"; readonly invocationId: string; readonly error: ErrorWire }
+  | { readonly kind: "drain" };
+
+export type ExecutorReply =
+  | { readonly kind: "ready" }
+  | { readonly kind: "settled"; readonly invocationId: string; readonly outcome: Outcome }
+  | { readonly kind: "logged"; readonly entries: readonly LogEntry[] }
+  | { readonly kind: "drained" };
+
+export interface AppIdentity {
+  readonly tenantId: string;
+  readonly app: string;
+  /** SHA-256 of the component, lower-case hexadecimal. */
+  readonly revisionId: string;
+}
+
+export interface AppLimits {
+  readonly resultBytesMax: number;
+  readonly stateValueBytesMax: number;
+  readonly logMessageBytesMax: number;
+  readonly idleInstancesMax: number;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+export interface Payload {
+  readonly mediaType: string;
+  readonly body: Uint8Array;
+}
+
+export interface Invocation {
+  readonly invocationId: string;
+  readonly revisionKey: string;
+  readonly functionName: string;
+  readonly input: Payload;
+  readonly deadlineAtMs: number;
+  readonly idempotencyKey: string | undefined;
+  readonly metadata: readonly (readonly [name: string, value: string])[];
+}
+
+/** How an invocation ended, as a value: guest outcomes are not exceptions of the host. */
+export type Outcome =
+  | { readonly kind: "completed"; readonly output: Payload; readonly usage: InvocationUsage }
+  | { readonly kind: "failed"; readonly error: ErrorWire; readonly usage: InvocationUsage };
+
+export interface InvocationUsage {
+  /** Time the guest, and host calls it waited for synchronously, held the thread. */
+  readonly cpuUs: number;
+  readonly wallUs: number;
+  /** The instance was made for this invocation. */
+  readonly coldStart: boolean;
+  readonly memoryBytes: number;
+}
+
+export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
+
+export interface LogEntry {
+  readonly tenantId: string;
+  readonly app: string;
+  readonly functionName: string;
+  readonly invocationId: string;
+  readonly atMs: number;
+  readonly level: LogLevel;
+  readonly message: string;
+}
+
+/** Closes an exhaustive `switch`: adding a message kind becomes a type error at every switch. */
+export function unreachable(value: never): never {
+  throw new Error(`unreachable: ${JSON.stringify(value)}`);
+}
