@@ -90,14 +90,15 @@ export interface InterfaceImplementation {
 
 export interface Instance {
   /**
-   * Calls an export of the world. Rejects with `Trap` when the guest traps, and with `signal.reason`
-   * as soon as the signal aborts; both leave the instance dead (E2).
+   * Calls an export of the world. Rejects with `Trap` when the guest traps, and with the reason of
+   * `abandon`; both leave the instance dead (E2).
    */
-  call(
-    name: string,
-    args: readonly ComponentValue[],
-    signal?: AbortSignal,
-  ): Promise<ComponentValue>;
+  call(name: string, args: readonly ComponentValue[]): Promise<ComponentValue>;
+  /**
+   * Gives up on the instance: a running call rejects with `reason` at once and its guest is never
+   * resumed. Without a running call it only marks the instance dead.
+   */
+  abandon(reason: Error): void;
   readonly isDead: boolean;
   /** Linear memory of all its core instances, in bytes. */
   readonly memoryBytes: number;
