@@ -1,3 +1,4 @@
+import type { StorageConnection } from "@downpour/kvs";
 import type { CompiledComponent } from "./engine/engine.ts";
 import type { ErrorWire } from "./errors.ts";
 
@@ -29,6 +30,21 @@ export type ExecutorReply =
   | { readonly kind: "logged"; readonly entries: readonly LogEntry[] }
   | { readonly kind: "drained" };
 
+/** What an executor thread is started with. */
+export interface ExecutorThreadData {
+  readonly storage: StorageConnection;
+  readonly tuning: ExecutorTuning;
+}
+
+export interface ExecutorTuning {
+  /** Instances of one thread, busy and idle: each reserves address space (two memories of 8 GB for a QuickJS guest). */
+  readonly instancesMax: number;
+  /** An instance that nobody needed for so long is let go. */
+  readonly instanceIdleMs: number;
+  /** Log entries that wait for a message to the main thread. */
+  readonly logBatchEntriesMax: number;
+}
+
 export interface AppIdentity {
   readonly tenantId: string;
   readonly app: string;
@@ -40,6 +56,8 @@ export interface AppLimits {
   readonly resultBytesMax: number;
   readonly stateValueBytesMax: number;
   readonly logMessageBytesMax: number;
+  /** Of one invocation. */
+  readonly logEntriesMax: number;
   readonly idleInstancesMax: number;
   readonly environment: Readonly<Record<string, string>>;
 }

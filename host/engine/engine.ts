@@ -14,9 +14,9 @@ export interface Engine {
    * Decodes, checks against `world`, and compiles. Takes CPU time and memory in proportion to
    * untrusted input: call it in a thread with limits. Throws `ComponentError`.
    */
-  compile(component: Uint8Array, world: World, limits: CompileLimits): CompiledComponent;
+  compile(component: Uint8Array, world: World, limits: CompileLimits): Compilation;
 
-  /** Makes the modules of a plan ready again, from the bytes that `compile` gave. */
+  /** Makes a component runnable again, from what `compile` gave to be stored. */
   load(stored: StoredComponent): CompiledComponent;
 
   /** Runs the link steps (and with them start functions). Throws `Trap`. */
@@ -55,7 +55,15 @@ export interface CompileLimits {
   readonly nameBytesMax: number;
 }
 
-/** Structured-cloneable: made in the compile thread, posted to the executors that run it. */
+export interface Compilation {
+  readonly component: CompiledComponent;
+  readonly stored: StoredComponent;
+}
+
+/**
+ * Structured-cloneable, and small where it is cloned (code is shared between threads): made in the
+ * compile thread, posted to the executors that run it.
+ */
 export interface CompiledComponent {
   /** Link steps and types; JSON-safe. Its inside is the engine's own business. */
   readonly plan: unknown;
@@ -64,7 +72,7 @@ export interface CompiledComponent {
   readonly imports: readonly string[];
 }
 
-/** What is stored of a compiled component: `load` makes it runnable again. */
+/** What is stored of a compiled component: `load` makes it runnable again. The plan is JSON-safe. */
 export interface StoredComponent {
   readonly plan: unknown;
   readonly modules: readonly { readonly sha256: string; readonly bytes: Uint8Array }[];
@@ -74,7 +82,6 @@ export interface StoredComponent {
 export interface CompiledModule {
   /** Of the bytes that were compiled, lower-case hexadecimal: equal modules are compiled once. */
   readonly sha256: string;
-  readonly bytes: Uint8Array;
   /** The engine's compiled form; opaque outside. */
   readonly code: object;
 }

@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { parentPort, workerData } from "node:worker_threads";
+import { connectStateClient } from "@downpour/kvs";
+import { createEngine } from "../engine/create-engine.ts";
+import type { ExecutorReply, ExecutorRequest, ExecutorThreadData } from "../protocol.ts";
+import { Executor } from "./executor.ts";
+
+// The entry of an executor thread: connects the state, and carries batches between the port and the
+// executor. Replies of one turn of the event loop leave in one message.
+
+const SWEEP_INTERVAL_MS = 5_000;
+
+assert(parentPort !== null);
+const port = parentPort;
+const { storage, tuning } = workerData as ExecutorThreadData;
+
+let replies: ExecutorReply[] = [];
+
+function reply(message: ExecutorReply): void {
+  replies.push(message);
+  if (replies.length === 1) setImmediate(flush);
+}
+
+function flush(): void {
+  const batch = replies;
+  replies = [];
+  port.postMessage(batch);
+}
+
+const executor = new Executor({
+  engine: createEngine(),
+  state: connectStateClient(storage),
+  tuning,
+  reply,
+});
+
+port.on("message", (batch: readonly ExecutorRequest[]) => {
+  for (const request of batch) executor.receive(request);
+});
+
+setInterval(() => executor.sweep(Date.now()), SWEEP_INTERVAL_MS).unref();
+
+reply({ kind: "ready" });

@@ -1,0 +1,274 @@
+import assert from "node:assert/strict";
+import type { StateClient } from "@downpour/kvs";
+import type { CompiledComponent, Engine, Links } from "../engine/engine.ts";
+import { HostError } from "../errors.ts";
+import type { ErrorWire } from "../errors.ts";
+import { unreachable } from "../protocol.ts";
+import type {
+  AppIdentity,
+  AppLimits,
+  ExecutorReply,
+  ExecutorRequest,
+  ExecutorTuning,
+  Invocation,
+  LogEntry,
+  Outcome,
+} from "../protocol.ts";
+import { contextCapability } from "./capabilities/context.ts";
+import { logCapability } from "./capabilities/log.ts";
+import { stateCapability } from "./capabilities/state.ts";
+import { wasiCapabilities } from "./capabilities/wasi.ts";
+import { InstancePool } from "./instance-pool.ts";
+import type { PooledInstance } from "./instance-pool.ts";
+import { InstanceScope } from "./instance-scope.ts";
+import { toOutcomeError, toPayload } from "./outcome.ts";
+
+/**
+ * How many invocations start before the thread looks at its events again. Between two groups the
+ * storage thread's acknowledgements come in, suspended guests end, and their (warm) instances serve
+ * the next ones: without it a burst of n would need n instances.
+ */
+const STARTS_PER_TURN = 8;
+
+interface Revision {
+  readonly app: AppIdentity;
+  readonly limits: AppLimits;
+  readonly component: CompiledComponent;
+}
+
+interface Running {
+  readonly invocation: Invocation;
+  readonly pooled: PooledInstance;
+  readonly startedAtMs: number;
+  readonly coldStart: boolean;
+}
+
+// Runs the invocations of one executor thread. It does not decide who runs where (the scheduler), and
+// does not know how a guest runs (the engine).
+//
+// X1. Every invocation received is settled exactly once.
+// X2. An instance is given back only after a call that returned: after a trap, a deadline or a
+//     cancellation it is dead, and dropped.
+// X3. Invocations start in the order they came, as far as there is room for their instances.
+export class Executor {
+  readonly #engine: Engine;
+  readonly #state: StateClient;
+  readonly #tuning: ExecutorTuning;
+  readonly #reply: (reply: ExecutorReply) => void;
+  readonly #pool: InstancePool;
+  readonly #revisions = new Map<string, Revision>();
+  readonly #running = new Map<string, Running>();
+  #queue: Invocation[] = [];
+  #turnScheduled = false;
+  #draining = false;
+  #logEntries: LogEntry[] = [];
+
+  constructor(options: {
+    readonly engine: Engine;
+    readonly state: StateClient;
+    readonly tuning: ExecutorTuning;
+    readonly reply: (reply: ExecutorReply) => void;
+  }) {
+    this.#engine = options.engine;
+    this.#state = options.state;
+    this.#tuning = options.tuning;
+    this.#reply = options.reply;
+    this.#pool = new InstancePool({ instancesMax: options.tuning.instancesMax });
+  }
+
+  receive(request: ExecutorRequest): void {
+    switch (request.kind) {
+      case "prepare":
+        this.#revisions.set(request.revisionKey, request);
+        break;
+      case "forget":
+        this.#revisions.delete(request.revisionKey);
+        this.#pool.forget(request.revisionKey);
+        break;
+      case "invoke":
+        this.#queue.push(request.invocation);
+        this.#scheduleTurn();
+        break;
+      case "cancel":
+        this.#cancel(request.invocationId, request.error);
+        break;
+      case "drain":
+        this.#draining = true;
+        this.#reportDrained();
+        break;
+      default:
+        unreachable(request);
+    }
+  }
+
+  /** Lets go of instances that nobody has needed for a while. */
+  sweep(nowMs: number): void {
+    this.#pool.sweep(nowMs - this.#tuning.instanceIdleMs);
+  }
+
+  #scheduleTurn(): void {
+    if (this.#turnScheduled || this.#queue.length === 0) return;
+    this.#turnScheduled = true;
+    setImmediate(() => {
+      this.#turnScheduled = false;
+      this.#startSome();
+    });
+  }
+
+  #startSome(): void {
+    let started = 0;
+    while (started < STARTS_PER_TURN && started < this.#queue.length) {
+      const invocation = this.#queue[started];
+      assert(invocation !== undefined);
+      if (!this.#start(invocation)) break;
+      started += 1;
+    }
+    if (started === this.#queue.length) this.#queue = [];
+    else this.#queue.splice(0, started);
+    // With no room for the next one, the end of a running one schedules the next turn.
+    if (started > 0) this.#scheduleTurn();
+  }
+
+  /** False where there is no room for another instance now. */
+  #start(invocation: Invocation): boolean {
+    const startedAtMs = performance.now();
+    if (Date.now() >= invocation.deadlineAtMs) {
+      this.#settleUnstarted(
+        invocation,
+        new HostError("DEADLINE_EXCEEDED", "the deadline passed before the function started").toWire(),
+      );
+      return true;
+    }
+    let pooled = this.#pool.take(invocation.revisionKey);
+    const coldStart = pooled === undefined;
+    if (pooled === undefined) {
+      if (!this.#pool.reserve()) return false;
+      try {
+        pooled = this.#instantiate(invocation.revisionKey);
+      } catch (error) {
+        this.#pool.release();
+        this.#settleUnstarted(invocation, toOutcomeError(error));
+        return true;
+      }
+    }
+    const running: Running = { invocation, pooled, startedAtMs, coldStart };
+    this.#running.set(invocation.invocationId, running);
+    pooled.scope.begin(invocation);
+    pooled.instance
+      .call("handle", [invocation.functionName, invocation.input])
+      .then((handled) => toPayload(handled, pooled.scope.limits))
+      .then(
+        (output) => this.#settle(running, undefined, output),
+        (error: unknown) => this.#settle(running, toOutcomeError(error), undefined),
+      )
+      // A bug of ours: the thread dies with it, and is replaced.
+      .catch(rethrow);
+    return true;
+  }
+
+  #instantiate(revisionKey: string): PooledInstance {
+    const revision = this.#revisions.get(revisionKey);
+    assert(revision !== undefined);
+    const scope = new InstanceScope(revision.app, revision.limits, (entry) => this.#log(entry));
+    const links: Links = {
+      "downpour:faas/state": stateCapability(scope, this.#state),
+      "downpour:faas/log": logCapability(scope),
+      "downpour:faas/context": contextCapability(scope),
+      ...wasiCapabilities(scope),
+    };
+    const instance = this.#engine.instantiate(revision.component, links);
+    return { revisionKey, instance, scope, idleSinceMs: 0 };
+  }
+
+  #settle(
+    running: Running,
+    error: ErrorWire | undefined,
+    output: Extract<Outcome, { kind: "completed" }>["output"] | undefined,
+  ): void {
+    const { invocation, pooled, startedAtMs, coldStart } = running;
+    const { instance, scope } = pooled;
+    this.#running.delete(invocation.invocationId);
+    if (error !== undefined) logFailure(scope, error);
+    scope.end();
+    const nowMs = performance.now();
+    const usage = {
+      cpuUs: Math.round(scope.cpuMs * 1000),
+      wallUs: Math.round((nowMs - startedAtMs) * 1000),
+      coldStart,
+      memoryBytes: instance.memoryBytes,
+    };
+    if (instance.isDead || !this.#revisions.has(pooled.revisionKey)) this.#pool.release();
+    else this.#pool.give(pooled, scope.limits.idleInstancesMax, Date.now());
+    const outcome: Outcome =
+      output === undefined
+        ? { kind: "failed", error: error ?? new HostError("INTERNAL", "internal error").toWire(), usage }
+        : { kind: "completed", output, usage };
+    this.#flushLog();
+    this.#reply({ kind: "settled", invocationId: invocation.invocationId, outcome });
+    this.#scheduleTurn();
+    this.#reportDrained();
+  }
+
+  #settleUnstarted(invocation: Invocation, error: ErrorWire): void {
+    const usage = { cpuUs: 0, wallUs: 0, coldStart: false, memoryBytes: 0 };
+    this.#reply({
+      kind: "settled",
+      invocationId: invocation.invocationId,
+      outcome: { kind: "failed", error, usage },
+    });
+    this.#reportDrained();
+  }
+
+  /** What already settled is not there any more: that race is expected. */
+  #cancel(invocationId: string, error: ErrorWire): void {
+    const running = this.#running.get(invocationId);
+    if (running !== undefined) {
+      running.pooled.instance.abandon(HostError.fromWire(error));
+      return;
+    }
+    const index = this.#queue.findIndex((queued) => queued.invocationId === invocationId);
+    const [queued] = index === -1 ? [] : this.#queue.splice(index, 1);
+    if (queued !== undefined) this.#settleUnstarted(queued, error);
+  }
+
+  #log(entry: LogEntry): void {
+    this.#logEntries.push(entry);
+    if (this.#logEntries.length >= this.#tuning.logBatchEntriesMax) this.#flushLog();
+  }
+
+  /** A log goes out before the answer of its invocation, so that whoever reads both sees it. */
+  #flushLog(): void {
+    if (this.#logEntries.length === 0) return;
+    this.#reply({ kind: "logged", entries: this.#logEntries });
+    this.#logEntries = [];
+  }
+
+  #reportDrained(): void {
+    if (this.#draining && this.#running.size === 0 && this.#queue.length === 0) {
+      this.#reply({ kind: "drained" });
+    }
+  }
+}
+
+/** What ended an invocation stands in the function's log too, where its author looks. */
+function logFailure(scope: InstanceScope, error: ErrorWire): void {
+  switch (error.code) {
+    case "FUNCTION_THREW":
+      scope.log("error", `Uncaught ${String(error.details["exception"])}: ${error.message}\n${String(error.details["stack"])}`);
+      break;
+    case "GUEST_TRAPPED":
+    case "DEADLINE_EXCEEDED":
+    case "RESULT_UNSERIALIZABLE":
+    case "RESULT_TOO_LARGE":
+      scope.log("error", `${error.code}: ${error.message}`);
+      break;
+    default:
+      break;
+  }
+}
+
+function rethrow(error: unknown): void {
+  setImmediate(() => {
+    throw error;
+  });
+}

@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import type { AppIdentity, AppLimits, Invocation, LogEntry, LogLevel } from "../protocol.ts";
+
+/**
+ * What the capabilities of one instance know: whose it is, and which call it runs now. Made with the
+ * instance and never shared by two; the call changes, the tenant never does.
+ *
+ * S1. Between two calls there is no invocation: a capability that needs one traps the guest.
+ * S2. The guest's clock runs from `begin` to `end`, except between `suspended` and `resumed`.
+ */
+export class InstanceScope {
+  readonly app: AppIdentity;
+  readonly limits: AppLimits;
+  readonly #emit: (entry: LogEntry) => void;
+  #invocation: Invocation | undefined;
+  #logEntries = 0;
+  #runningSinceMs = 0;
+  #cpuMs = 0;
+
+  constructor(app: AppIdentity, limits: AppLimits, emit: (entry: LogEntry) => void) {
+    this.app = app;
+    this.limits = limits;
+    this.#emit = emit;
+  }
+
+  get invocation(): Invocation | undefined {
+    return this.#invocation;
+  }
+
+  get cpuMs(): number {
+    return this.#cpuMs;
+  }
+
+  begin(invocation: Invocation): void {
+    assert(this.#invocation === undefined);
+    this.#invocation = invocation;
+    this.#logEntries = 0;
+    this.#cpuMs = 0;
+    this.#runningSinceMs = performance.now();
+  }
+
+  /** The guest starts to wait for something outside its thread. */
+  suspended(): void {
+    this.#cpuMs += performance.now() - this.#runningSinceMs;
+  }
+
+  /** What the guest waited for is there: it runs on. */
+  resumed(): void {
+    this.#runningSinceMs = performance.now();
+  }
+
+  end(): void {
+    assert(this.#invocation !== undefined);
+    this.suspended();
+    this.#invocation = undefined;
+  }
+
+  /** Cuts a long message and, past the limit of entries for one invocation, says once that entries are missing. */
+  log(level: LogLevel, message: string): void {
+    const invocation = this.#invocation;
+    if (invocation === undefined) return;
+    this.#logEntries += 1;
+    const { logEntriesMax, logMessageBytesMax } = this.limits;
+    if (this.#logEntries > logEntriesMax + 1) return;
+    if (this.#logEntries === logEntriesMax + 1) {
+      this.#write(invocation, "warn", `[further log entries of this invocation are dropped: the limit is ${logEntriesMax}]`);
+      return;
+    }
+    this.#write(invocation, level, cut(message, logMessageBytesMax));
+  }
+
+  #write(invocation: Invocation, level: LogLevel, message: string): void {
+    this.#emit({
+      tenantId: this.app.tenantId,
+      app: this.app.app,
+      functionName: invocation.functionName,
+      invocationId: invocation.invocationId,
+      atMs: Date.now(),
+      level,
+      message,
+    });
+  }
+}
+
+/** Cuts a text to a number of UTF-8 bytes, at a whole character, and marks the cut. */
+export function cut(text: string, bytesMax: number): string {
+  // A UTF-16 unit takes at most three bytes: most texts need no exact count.
+  if (text.length * 3 <= bytesMax) return text;
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= bytesMax) return text;
+  const kept = Buffer.from(text).subarray(0, bytesMax).toString().replace(/\uFFFD$/u, "");
+  return `${kept}… [cut: ${bytes} bytes]`;
+}

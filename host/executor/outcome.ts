@@ -1,0 +1,98 @@
+import { Trap } from "../engine/engine.ts";
+import type { ComponentValue } from "../engine/component/types.ts";
+import { HostError } from "../errors.ts";
+import type { ErrorWire } from "../errors.ts";
+import type { AppLimits, Payload } from "../protocol.ts";
+import { cut } from "./instance-scope.ts";
+
+/** What a guest says of its failure goes into answers and logs: bounded, whatever it says. */
+const MESSAGE_BYTES_MAX = 8 * 1024;
+const STACK_BYTES_MAX = 16 * 1024;
+const ERROR_DETAILS_BYTES_MAX = 64 * 1024;
+
+/** RFC 9110, without the characters that could end a header line. */
+const MEDIA_TYPE = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}(?:\s*;\s*[\w!#$&^.+-]{1,64}=(?:[\w!#$&^.+-]{1,64}|"[ \w!#$&^.+-]{0,64}"))*$/u;
+const MEDIA_TYPE_CHARS_MAX = 255;
+const AUTHOR_CODE = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/u;
+
+type Failure =
+  | { readonly tag: "unknown-function"; readonly val: string }
+  | { readonly tag: "invalid-input"; readonly val: string }
+  | {
+      readonly tag: "function-error";
+      readonly val: {
+        readonly code: string;
+        readonly message: string;
+        readonly details: Payload | undefined;
+      };
+    }
+  | {
+      readonly tag: "uncaught-exception";
+      readonly val: { readonly name: string; readonly message: string; readonly stack: string };
+    }
+  | { readonly tag: "unserializable-result"; readonly val: string };
+
+type Handled =
+  | { readonly tag: "ok"; readonly val: Payload }
+  | { readonly tag: "err"; readonly val: Failure };
+
+/** Reads what `handle` gave. The engine checked its type; its contents are the guest's. */
+export function toPayload(handled: ComponentValue, limits: AppLimits): Payload {
+  // The world check at upload fixed the type of `handle`, and the canonical ABI lifts by that type.
+  const value = handled as Handled;
+  if (value.tag === "err") throw toError(value.val);
+  const { mediaType, body } = value.val;
+  if (body.byteLength > limits.resultBytesMax) {
+    throw new HostError(
+      "RESULT_TOO_LARGE",
+      `the result has ${body.byteLength} bytes; the limit is ${limits.resultBytesMax}`,
+      { details: { resultBytes: body.byteLength, resultBytesMax: limits.resultBytesMax } },
+    );
+  }
+  if (mediaType.length > MEDIA_TYPE_CHARS_MAX || !MEDIA_TYPE.test(mediaType)) {
+    throw new HostError("RESULT_UNSERIALIZABLE", "the result's media type is not one");
+  }
+  return value.val;
+}
+
+function toError(failure: Failure): HostError {
+  switch (failure.tag) {
+    case "unknown-function":
+      return new HostError("FUNCTION_NOT_FOUND", "the component has no function of this name");
+    case "invalid-input":
+      return new HostError("INPUT_INVALID", cut(failure.val, MESSAGE_BYTES_MAX));
+    case "unserializable-result":
+      return new HostError("RESULT_UNSERIALIZABLE", cut(failure.val, MESSAGE_BYTES_MAX));
+    case "function-error": {
+      const { code, message, details } = failure.val;
+      const functionCode = AUTHOR_CODE.test(code) ? code : "INVALID_CODE";
+      const wanted = details !== undefined && details.body.byteLength <= ERROR_DETAILS_BYTES_MAX;
+      return new HostError("FUNCTION_ERROR", cut(message, MESSAGE_BYTES_MAX), {
+        details: {
+          functionCode,
+          ...(wanted && {
+            functionDetails: Buffer.from(details.body).toString(),
+            functionDetailsMediaType: cut(details.mediaType, MEDIA_TYPE_CHARS_MAX),
+          }),
+        },
+      });
+    }
+    case "uncaught-exception": {
+      const { name, message, stack } = failure.val;
+      return new HostError("FUNCTION_THREW", cut(message, MESSAGE_BYTES_MAX), {
+        details: { exception: cut(name, 255), stack: cut(stack, STACK_BYTES_MAX) },
+      });
+    }
+    default:
+      return failure satisfies never;
+  }
+}
+
+/** How a call that did not return ended. A bug of ours is not an outcome: it is thrown on. */
+export function toOutcomeError(error: unknown): ErrorWire {
+  if (error instanceof HostError) return error.toWire();
+  if (error instanceof Trap) {
+    return new HostError("GUEST_TRAPPED", cut(error.message, MESSAGE_BYTES_MAX)).toWire();
+  }
+  throw error;
+}
