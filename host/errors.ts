@@ -15,13 +15,17 @@ export const ERROR_CODES = {
   UNAUTHENTICATED: { status: 401, retryable: false },
   FORBIDDEN: { status: 403, retryable: false },
   ROUTE_NOT_FOUND: { status: 404, retryable: false },
+  METHOD_NOT_ALLOWED: { status: 405, retryable: false },
   // Things that are named.
   TENANT_NOT_FOUND: { status: 404, retryable: false },
   TENANT_EXISTS: { status: 409, retryable: false },
+  TOKEN_NOT_FOUND: { status: 404, retryable: false },
   APP_NOT_FOUND: { status: 404, retryable: false },
   FUNCTION_NOT_FOUND: { status: 404, retryable: false },
   REVISION_NOT_FOUND: { status: 404, retryable: false },
   STATE_KEY_NOT_FOUND: { status: 404, retryable: false },
+  // What a tenant may use.
+  QUOTA_EXCEEDED: { status: 403, retryable: false },
   // Uploads.
   COMPONENT_MALFORMED: { status: 422, retryable: false },
   COMPONENT_IS_CORE_MODULE: { status: 422, retryable: false },
@@ -51,11 +55,13 @@ export const ERROR_CODES = {
   STATE_VALUE_TOO_LARGE: { status: 413, retryable: false },
   STATE_COUNTER_OVERFLOW: { status: 409, retryable: false },
   STATE_UNAVAILABLE: { status: 503, retryable: true },
+  STORAGE_FULL: { status: 507, retryable: true },
   // The start of a host: these end the process, and are answered nowhere.
   CONFIG_INVALID: { status: 500, retryable: false },
   DATA_DIR_UNWRITABLE: { status: 500, retryable: false },
   DATA_DIR_LOCKED: { status: 500, retryable: true },
   DATA_DIR_NEWER: { status: 500, retryable: false },
+  DATA_DIR_CORRUPT: { status: 500, retryable: false },
   ADDRESS_IN_USE: { status: 500, retryable: true },
   // Bugs.
   INTERNAL: { status: 500, retryable: false },

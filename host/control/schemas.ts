@@ -1,0 +1,385 @@
+import { Type } from "typebox";
+import type { Static, TSchema } from "typebox";
+import { ERROR_CODES } from "../errors.ts";
+import type { ErrorCode } from "../errors.ts";
+import { NAME_PATTERN } from "../state-keys.ts";
+
+/**
+ * The bodies of the HTTP API: the one source for types, validation, serialisation and OpenAPI.
+ * Clients share this file (`@downpour/host/schemas`) and nothing else of the host.
+ *
+ * Requests refuse unknown keys. Answers may gain keys; a client ignores those it does not know.
+ */
+
+/** Header names of the API, in the case in which they are written. */
+export const HEADERS = {
+  /** Answer of an invocation: its id, which its log entries carry too. */
+  invocation: "Downpour-Invocation",
+  /** Answer of an invocation: the revision that ran. */
+  revision: "Downpour-Revision",
+  /** Request: the caller's own limit for the invocation, in milliseconds. */
+  deadlineMs: "Downpour-Deadline-Ms",
+  /** Request: passed to the function, the same for each retry of one request. */
+  idempotencyKey: "Idempotency-Key",
+  /** Answer of a state key: `register` or `counter`. */
+  stateKind: "Downpour-State-Kind",
+} as const;
+
+/** An object of a request: keys that are not listed are refused, so that a misspelt one is not ignored. */
+const strict = { additionalProperties: false } as const;
+
+const name = (description: string) =>
+  Type.String({ pattern: NAME_PATTERN, maxLength: 63, description });
+const positive = (maximum: number, description: string) =>
+  Type.Integer({ minimum: 1, maximum, description });
+const time = (description: string) => Type.String({ format: "date-time", description });
+
+export const TenantName = name("A tenant: lower-case letters, digits and hyphens.");
+export const AppName = name("An app: lower-case letters, digits and hyphens.");
+export const RevisionId = Type.String({
+  pattern: "^[0-9a-f]{64}$",
+  description: "The SHA-256 of the component, lower-case hexadecimal.",
+});
+
+// Failures.
+
+/** RFC 9457, with what a program needs: a stable `code`, and whether to try again. */
+export const Problem = Type.Object(
+  {
+    type: Type.String({ description: "`urn:downpour:error:` and the code." }),
+    title: Type.String({ description: "The code in words." }),
+    status: Type.Integer(),
+    detail: Type.String({ description: "This failure, for people." }),
+    code: Type.Unsafe<ErrorCode>(
+      Type.String({
+        description: "Stable; see docs/errors.md.",
+        examples: Object.keys(ERROR_CODES),
+      }),
+    ),
+    retryable: Type.Boolean({ description: "The same request may succeed later, unchanged." }),
+    details: Type.Record(Type.String(), Type.Unknown(), {
+      description: "Data of this failure; which keys there are depends on the code.",
+    }),
+    requestId: Type.String(),
+  },
+  { $id: "Problem" },
+);
+export type Problem = Static<typeof Problem>;
+
+// Tenants.
+
+export const Quotas = Type.Object(
+  {
+    appsMax: positive(100_000, "Apps of the tenant."),
+    revisionsKeptMax: positive(1_000, "Revisions kept of each app, the active one included."),
+    uploadBytesMax: positive(1_073_741_824, "Bytes of one component."),
+    concurrencyMax: positive(100_000, "Invocations of one app that run at once."),
+    queueDepthMax: positive(1_000_000, "Invocations of one app that wait."),
+    stateValueBytesMax: positive(16_777_216, "Bytes of one state value."),
+  },
+  { $id: "Quotas" },
+);
+export type Quotas = Static<typeof Quotas>;
+
+export const QuotasPatch = Type.Partial(Quotas, { ...strict, $id: "QuotasPatch" });
+export type QuotasPatch = Static<typeof QuotasPatch>;
+
+export const TokenView = Type.Object({
+  tokenId: Type.String({ description: "Names the token in a revocation; not a secret." }),
+  createdAt: time("When the token was made."),
+});
+export type TokenView = Static<typeof TokenView>;
+
+export const TenantView = Type.Object(
+  {
+    tenant: TenantName,
+    quotas: Quotas,
+    tokens: Type.Array(TokenView),
+    createdAt: time("When the tenant was created."),
+    deleting: Type.Boolean({ description: "Its data is being removed; its tokens are refused." }),
+  },
+  { $id: "Tenant" },
+);
+export type TenantView = Static<typeof TenantView>;
+
+export const TenantCreate = Type.Object(
+  { tenant: TenantName, quotas: Type.Optional(QuotasPatch) },
+  { ...strict, $id: "TenantCreate" },
+);
+export type TenantCreate = Static<typeof TenantCreate>;
+
+export const TenantCreated = Type.Object({
+  tenant: TenantView,
+  token: Type.String({ description: "Shown here and never again." }),
+});
+export type TenantCreated = Static<typeof TenantCreated>;
+
+export const TenantList = Type.Object({ tenants: Type.Array(TenantView) });
+export type TenantList = Static<typeof TenantList>;
+
+export const TenantPatch = Type.Object({ quotas: QuotasPatch }, { ...strict, $id: "TenantPatch" });
+export type TenantPatch = Static<typeof TenantPatch>;
+
+export const TokenCreated = Type.Object({
+  tokenId: Type.String(),
+  token: Type.String({ description: "Shown here and never again." }),
+});
+export type TokenCreated = Static<typeof TokenCreated>;
+
+/** Who the bearer of the token is. */
+export const WhoAmI = Type.Object({
+  role: Type.Enum(["admin", "tenant"]),
+  tenant: Type.Optional(TenantName),
+});
+export type WhoAmI = Static<typeof WhoAmI>;
+
+// Apps.
+
+export const AppConfig = Type.Object(
+  {
+    deadlineMs: positive(86_400_000, "The longest one invocation may take."),
+    concurrencyMax: positive(100_000, "Invocations that run at once; the tenant's quota caps it."),
+    queueDepthMax: positive(1_000_000, "Invocations that wait; the tenant's quota caps it."),
+    idleInstancesMax: Type.Integer({
+      minimum: 0,
+      maximum: 1_000,
+      description: "Warm instances kept by each executor; 0 makes a new one for each invocation.",
+    }),
+    environment: Type.Record(
+      Type.String({ pattern: "^[A-Za-z_][A-Za-z0-9_]{0,127}$" }),
+      Type.String({ maxLength: 32_768 }),
+      {
+        additionalProperties: false,
+        maxProperties: 128,
+        description: "The app's own configuration, at most 64 KiB in all.",
+      },
+    ),
+  },
+  { $id: "AppConfig" },
+);
+export type AppConfig = Static<typeof AppConfig>;
+
+const orDefault = <S extends TSchema>(schema: S) =>
+  Type.Optional(Type.Union([schema, Type.Null({ description: "Back to the host's default." })]));
+
+/** What is absent stays; null goes back to the host's default. `environment` is replaced as a whole. */
+export const AppConfigPatch = Type.Object(
+  {
+    deadlineMs: orDefault(AppConfig.properties.deadlineMs),
+    concurrencyMax: orDefault(AppConfig.properties.concurrencyMax),
+    queueDepthMax: orDefault(AppConfig.properties.queueDepthMax),
+    idleInstancesMax: orDefault(AppConfig.properties.idleInstancesMax),
+    environment: orDefault(AppConfig.properties.environment),
+  },
+  { ...strict, $id: "AppConfigPatch" },
+);
+export type AppConfigPatch = Static<typeof AppConfigPatch>;
+
+export const FunctionView = Type.Object({
+  name: Type.String(),
+  description: Type.Optional(Type.String()),
+});
+export type FunctionView = Static<typeof FunctionView>;
+
+export const Sizes = Type.Object({
+  componentBytes: Type.Integer({ description: "The upload." }),
+  coreModules: Type.Integer({ description: "Core modules in it." }),
+  coreModuleBytes: Type.Integer({ description: "Bytes of its core modules." }),
+  sharedCoreModuleBytes: Type.Integer({
+    description: "Of those, bytes that the host already had from other uploads.",
+  }),
+});
+export type Sizes = Static<typeof Sizes>;
+
+export const RevisionView = Type.Object({
+  revision: RevisionId,
+  active: Type.Boolean(),
+  deployedAt: time("When it was last uploaded."),
+  componentBytes: Type.Integer(),
+  functionCount: Type.Integer(),
+});
+export type RevisionView = Static<typeof RevisionView>;
+
+/** One app with its active revision. */
+export const AppView = Type.Object(
+  {
+    app: AppName,
+    revision: RevisionId,
+    functions: Type.Array(FunctionView),
+    imports: Type.Array(Type.String(), {
+      description: "What the component imports, `namespace:package/interface@version`.",
+    }),
+    sizes: Sizes,
+    config: AppConfig,
+    revisions: Type.Array(RevisionView, { description: "Newest first." }),
+    createdAt: time("When the app was first uploaded."),
+    updatedAt: time("When its revision or config last changed."),
+  },
+  { $id: "App" },
+);
+export type AppView = Static<typeof AppView>;
+
+export const AppSummary = Type.Object({
+  app: AppName,
+  revision: RevisionId,
+  functionCount: Type.Integer(),
+  componentBytes: Type.Integer(),
+  updatedAt: time("When its revision or config last changed."),
+});
+export type AppSummary = Static<typeof AppSummary>;
+
+export const AppList = Type.Object({ apps: Type.Array(AppSummary) });
+export type AppList = Static<typeof AppList>;
+
+/** The answer of an upload. */
+export const Deployment = Type.Object(
+  {
+    app: AppName,
+    revision: RevisionId,
+    outcome: Type.Enum(["created", "updated", "unchanged"], {
+      description: "`unchanged`: the active revision is this component already.",
+    }),
+    functions: Type.Array(FunctionView),
+    imports: Type.Array(Type.String()),
+    sizes: Sizes,
+    timings: Type.Object({
+      receiveMs: Type.Number({ description: "From the first byte of the request to the last." }),
+      compileMs: Type.Number({ description: "Decode, check, compile, first `describe`." }),
+      activateMs: Type.Number({ description: "Make it durable and route to it." }),
+    }),
+  },
+  { $id: "Deployment" },
+);
+export type Deployment = Static<typeof Deployment>;
+
+export const RollbackRequest = Type.Object(
+  {
+    revision: Type.Optional(RevisionId),
+  },
+  { ...strict, $id: "RollbackRequest" },
+);
+export type RollbackRequest = Static<typeof RollbackRequest>;
+
+// State.
+
+export const StateKind = Type.Enum(["register", "counter"]);
+export type StateKind = Static<typeof StateKind>;
+
+export const StateListQuery = Type.Object(
+  {
+    prefix: Type.Optional(Type.String()),
+    after: Type.Optional(Type.String({ description: "`next` of the page before." })),
+    limit: Type.Optional(positive(1_000, "Keys on a page; 100 where absent.")),
+  },
+  strict,
+);
+
+export const StateList = Type.Object(
+  {
+    entries: Type.Array(Type.Object({ key: Type.String(), kind: StateKind })),
+    next: Type.Optional(Type.String({ description: "Absent on the last page." })),
+  },
+  { $id: "StateList" },
+);
+export type StateList = Static<typeof StateList>;
+
+export const StatePutQuery = Type.Object({ kind: Type.Optional(StateKind) }, strict);
+
+/** Body of `PUT /v1/state/{key}?kind=counter`. */
+export const CounterAdd = Type.Object(
+  { add: Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER }) },
+  { ...strict, $id: "CounterAdd" },
+);
+export type CounterAdd = Static<typeof CounterAdd>;
+
+export const CounterValue = Type.Object({ value: Type.Integer() }, { $id: "CounterValue" });
+export type CounterValue = Static<typeof CounterValue>;
+
+// Logs.
+
+export const LogsQuery = Type.Object(
+  {
+    since: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        description: "Entries after this `seq`; all that are kept where absent.",
+      }),
+    ),
+    limit: Type.Optional(positive(10_000, "The newest so many; 1000 where absent.")),
+    follow: Type.Optional(
+      Type.Boolean({ description: "Server-sent events, until the client leaves." }),
+    ),
+  },
+  strict,
+);
+
+export const LogEntryView = Type.Object(
+  {
+    seq: Type.Integer({ description: "Grows with each entry of the host, also over restarts." }),
+    at: time("When the function wrote it."),
+    level: Type.Enum(["trace", "debug", "info", "warn", "error"]),
+    function: Type.String(),
+    invocation: Type.String(),
+    message: Type.String(),
+  },
+  { $id: "LogEntry" },
+);
+export type LogEntryView = Static<typeof LogEntryView>;
+
+/**
+ * With `follow=true`: server-sent events `log` (data: one `LogEntry`, id: its `seq`) and `notice`
+ * (data: a `LogNotice`), which tells that entries are missing or why the stream ends.
+ */
+export const LogPage = Type.Object({
+  entries: Type.Array(LogEntryView, { description: "Oldest first." }),
+  dropped: Type.Boolean({
+    description: "Entries between `since` and the first one here are no longer kept.",
+  }),
+});
+export type LogPage = Static<typeof LogPage>;
+
+export const LogNotice = Type.Object({
+  reason: Type.Enum(["entries-dropped", "follower-too-slow", "app-deleted", "host-draining"]),
+  message: Type.String(),
+});
+export type LogNotice = Static<typeof LogNotice>;
+
+// Usage.
+
+export const UsageTotals = Type.Object({
+  invocations: Type.Integer(),
+  errors: Type.Integer({ description: "Invocations that did not complete." }),
+  coldStarts: Type.Integer(),
+  cpuMs: Type.Number({ description: "Time that invocations held an executor." }),
+  wallMs: Type.Number({ description: "Time from start to end of invocations, waiting included." }),
+  bytesIn: Type.Integer({ description: "Inputs." }),
+  bytesOut: Type.Integer({ description: "Outputs." }),
+});
+export type UsageTotals = Static<typeof UsageTotals>;
+
+export const Usage = Type.Object(
+  {
+    tenant: TenantName,
+    total: UsageTotals,
+    apps: Type.Array(Type.Intersect([Type.Object({ app: AppName }), UsageTotals])),
+  },
+  { $id: "Usage" },
+);
+export type Usage = Static<typeof Usage>;
+
+// The host.
+
+export const Health = Type.Object({
+  status: Type.Enum(["ok"]),
+  version: Type.String(),
+  uptimeMs: Type.Integer(),
+});
+export type Health = Static<typeof Health>;
+
+export const Readiness = Type.Object({
+  status: Type.Enum(["ready", "draining"]),
+  executors: Type.Integer(),
+  queued: Type.Integer(),
+  inFlight: Type.Integer(),
+});
+export type Readiness = Static<typeof Readiness>;
