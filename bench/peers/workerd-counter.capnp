@@ -1,0 +1,20 @@
+using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [
+    (name = "counter", worker = .counter),
+    # The path is given at start: `--directory-path=objects=...`.
+    (name = "objects", disk = (writable = true)),
+  ],
+  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "counter")],
+);
+
+const counter :Workerd.Worker = (
+  modules = [(name = "counter", esModule = embed "workerd-counter.js")],
+  compatibilityDate = "2026-11-01",
+  durableObjectNamespaces = [
+    (className = "Counter", uniqueKey = "downpour-bench-counter", enableSql = true),
+  ],
+  durableObjectStorage = (localDisk = "objects"),
+  bindings = [(name = "counters", durableObjectNamespace = "Counter")],
+);
