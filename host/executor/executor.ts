@@ -135,7 +135,10 @@ export class Executor {
     if (Date.now() >= invocation.deadlineAtMs) {
       this.#settleUnstarted(
         invocation,
-        new HostError("DEADLINE_EXCEEDED", "the deadline passed before the function started").toWire(),
+        new HostError(
+          "DEADLINE_EXCEEDED",
+          "the deadline passed before the function started",
+        ).toWire(),
       );
       return true;
     }
@@ -201,7 +204,11 @@ export class Executor {
     else this.#pool.give(pooled, scope.limits.idleInstancesMax, Date.now());
     const outcome: Outcome =
       output === undefined
-        ? { kind: "failed", error: error ?? new HostError("INTERNAL", "internal error").toWire(), usage }
+        ? {
+            kind: "failed",
+            error: error ?? new HostError("INTERNAL", "internal error").toWire(),
+            usage,
+          }
         : { kind: "completed", output, usage };
     this.#flushLog();
     this.#reply({ kind: "settled", invocationId: invocation.invocationId, outcome });
@@ -243,10 +250,14 @@ export class Executor {
     this.#logEntries = [];
   }
 
+  /** Drained means: nothing runs, and no write of this thread is under way. */
   #reportDrained(): void {
-    if (this.#draining && this.#running.size === 0 && this.#queue.length === 0) {
-      this.#reply({ kind: "drained" });
-    }
+    if (!this.#draining || this.#running.size > 0 || this.#queue.length > 0) return;
+    this.#draining = false;
+    this.#state
+      .close()
+      .then(() => this.#reply({ kind: "drained" }))
+      .catch(rethrow);
   }
 }
 
@@ -254,7 +265,10 @@ export class Executor {
 function logFailure(scope: InstanceScope, error: ErrorWire): void {
   switch (error.code) {
     case "FUNCTION_THREW":
-      scope.log("error", `Uncaught ${String(error.details["exception"])}: ${error.message}\n${String(error.details["stack"])}`);
+      scope.log(
+        "error",
+        `Uncaught ${String(error.details["exception"])}: ${error.message}\n${String(error.details["stack"])}`,
+      );
       break;
     case "GUEST_TRAPPED":
     case "DEADLINE_EXCEEDED":

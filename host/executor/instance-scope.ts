@@ -63,7 +63,11 @@ export class InstanceScope {
     const { logEntriesMax, logMessageBytesMax } = this.limits;
     if (this.#logEntries > logEntriesMax + 1) return;
     if (this.#logEntries === logEntriesMax + 1) {
-      this.#write(invocation, "warn", `[further log entries of this invocation are dropped: the limit is ${logEntriesMax}]`);
+      this.#write(
+        invocation,
+        "warn",
+        `[further log entries of this invocation are dropped: the limit is ${logEntriesMax}]`,
+      );
       return;
     }
     this.#write(invocation, level, cut(message, logMessageBytesMax));
@@ -88,6 +92,9 @@ export function cut(text: string, bytesMax: number): string {
   if (text.length * 3 <= bytesMax) return text;
   const bytes = Buffer.byteLength(text);
   if (bytes <= bytesMax) return text;
-  const kept = Buffer.from(text).subarray(0, bytesMax).toString().replace(/\uFFFD$/u, "");
+  const kept = Buffer.from(text)
+    .subarray(0, bytesMax)
+    .toString()
+    .replace(/\uFFFD$/u, "");
   return `${kept}… [cut: ${bytes} bytes]`;
 }

@@ -70,7 +70,8 @@ export function stateCapability(scope: InstanceScope, state: StateClient): Inter
     functions: {
       get,
       "get-many": (keys: readonly string[]): Result<readonly (Uint8Array | undefined)[]> => {
-        if (keys.length > KEYS_AT_ONCE_MAX) return failure({ tag: "too-many-keys", val: KEYS_AT_ONCE_MAX });
+        if (keys.length > KEYS_AT_ONCE_MAX)
+          return failure({ tag: "too-many-keys", val: KEYS_AT_ONCE_MAX });
         const values: (Uint8Array | undefined)[] = [];
         for (const key of keys) {
           const value = get(key);

@@ -1,0 +1,81 @@
+import { Worker } from "node:worker_threads";
+import type { StorageThread } from "@downpour/kvs";
+import type {
+  ExecutorReply,
+  ExecutorRequest,
+  ExecutorThreadData,
+  ExecutorTuning,
+} from "../protocol.ts";
+
+const ENTRY = new URL("../executor/executor-thread.ts", import.meta.url);
+
+export interface ExecutorEvents {
+  readonly onReplies: (executor: ExecutorHandle, replies: readonly ExecutorReply[]) => void;
+  /** Fires once, whatever ended the thread. */
+  readonly onDead: (executor: ExecutorHandle, cause: Error | undefined) => void;
+}
+
+// Owns one executor thread: starts it, posts to it in batches, ends it. It does not decide what runs
+// there, nor whether the thread is replaced (`scheduler.ts`).
+//
+// H1. A thread is in exactly one of: starting, ready, dead.
+// H2. Requests of one turn of the event loop leave in one message, in order; to a dead thread, none.
+// H3. `inFlight` is the scheduler's count; this file only keeps it beside the thread it is about.
+export class ExecutorHandle {
+  readonly id: number;
+  readonly startedAtMs = Date.now();
+  #state: "starting" | "ready" | "dead" = "starting";
+  inFlight = 0;
+  readonly #worker: Worker;
+  readonly #events: ExecutorEvents;
+  #outbox: ExecutorRequest[] = [];
+
+  constructor(options: {
+    readonly id: number;
+    readonly storage: StorageThread;
+    readonly tuning: ExecutorTuning;
+    readonly events: ExecutorEvents;
+  }) {
+    this.id = options.id;
+    this.#events = options.events;
+    const connection = options.storage.connect();
+    const data: ExecutorThreadData = { storage: connection, tuning: options.tuning };
+    this.#worker = new Worker(ENTRY, {
+      name: `executor-${options.id}`,
+      workerData: data,
+      transferList: [connection.port],
+    });
+    let cause: Error | undefined;
+    this.#worker.on("message", (replies: readonly ExecutorReply[]) => {
+      if (replies[0]?.kind === "ready") this.#state = "ready";
+      this.#events.onReplies(this, replies);
+    });
+    this.#worker.on("error", (error) => {
+      cause = error instanceof Error ? error : new Error(String(error));
+    });
+    this.#worker.on("exit", () => {
+      this.#state = "dead";
+      this.#events.onDead(this, cause);
+    });
+  }
+
+  get state(): "starting" | "ready" | "dead" {
+    return this.#state;
+  }
+
+  send(request: ExecutorRequest): void {
+    if (this.#state === "dead") return;
+    this.#outbox.push(request);
+    if (this.#outbox.length === 1) setImmediate(() => this.#flush());
+  }
+
+  async terminate(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  #flush(): void {
+    const batch = this.#outbox;
+    this.#outbox = [];
+    if (this.#state !== "dead") this.#worker.postMessage(batch);
+  }
+}
