@@ -1,0 +1,304 @@
+import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
+import { Type } from "typebox";
+import type { Static, TSchema } from "typebox";
+import { Value } from "typebox/value";
+import { HostError } from "./errors.ts";
+
+// Everything that an operator may set, in one schema. Sources, the later ones win: the defaults
+// here, the file of `--config`, the environment (`DOWNPOUR_LISTEN_PORT`), flags (`--listen-port`).
+//
+// C1. It is parsed once, at start, and frozen; nothing else of the host reads the environment.
+// C2. A key that is not listed here ends the start, with the key that was probably meant.
+// C3. `docs/configuration.md` lists each setting with its unit and default; a test compares them.
+
+const KIB = 1_024;
+const MIB = 1_024 * KIB;
+
+const bytes = (fallback: number, maximum: number, description: string) =>
+  Type.Integer({ minimum: 1, maximum, default: fallback, description });
+const count = (fallback: number, minimum: number, maximum: number, description: string) =>
+  Type.Integer({ minimum, maximum, default: fallback, description });
+const ms = (fallback: number, minimum: number, maximum: number, description: string) =>
+  Type.Integer({ minimum, maximum, default: fallback, description });
+
+export const HostConfigSchema = Type.Object(
+  {
+    listenHost: Type.String({
+      minLength: 1,
+      maxLength: 255,
+      default: "127.0.0.1",
+      description: "Address to listen on; `0.0.0.0` or `::` for all.",
+    }),
+    listenPort: count(8787, 0, 65_535, "Port to listen on; 0 takes a free one."),
+    dataDirectory: Type.String({
+      minLength: 1,
+      default: "./.downpour/data",
+      description: "Where everything durable is; one host at a time.",
+    }),
+    executors: count(
+      Math.max(1, availableParallelism() - 1),
+      1,
+      256,
+      "Threads that run functions. Default: the cores less one, and at least one.",
+    ),
+    adminTokenFile: Type.String({
+      default: "",
+      description:
+        "File (mode 0600) to write the admin token to when it is made, in place of standard output; empty for none.",
+    }),
+    metricsOpen: Type.Boolean({
+      default: false,
+      description: "Serve `/metrics` without the admin token. It names tenants and apps.",
+    }),
+
+    uploadBytesMax: bytes(32 * MIB, 1_024 * MIB, "One component."),
+    requestBodyBytesMax: bytes(MIB, 256 * MIB, "The body of every request but an upload."),
+    resultBytesMax: bytes(4 * MIB, 256 * MIB, "What a function may answer."),
+    stateValueBytesMax: bytes(MIB, 16 * MIB, "One state value."),
+    logMessageBytesMax: bytes(
+      8 * KIB,
+      MIB,
+      "One message of a function's log; longer ones are cut.",
+    ),
+    metadataBytesMax: bytes(8 * KIB, 64 * KIB, "Request headers passed to a function, in all."),
+
+    deadlineDefaultMs: ms(10_000, 1, 86_400_000, "For apps that set none."),
+    deadlineMaxMs: ms(300_000, 1, 86_400_000, "The most that an app may set."),
+    concurrencyDefault: count(
+      256,
+      1,
+      100_000,
+      "Invocations of one app at once, for apps that set none.",
+    ),
+    queueDepthDefault: count(
+      1_024,
+      1,
+      1_000_000,
+      "Waiting invocations of one app, for apps that set none.",
+    ),
+    idleInstancesDefault: count(
+      16,
+      0,
+      1_000,
+      "Warm instances of one app on each executor, for apps that set none.",
+    ),
+
+    tenantAppsMax: count(100, 1, 100_000, "Quota of a new tenant: apps."),
+    tenantRevisionsKeptMax: count(
+      10,
+      1,
+      1_000,
+      "Quota of a new tenant: revisions kept of each app.",
+    ),
+    tenantConcurrencyMax: count(
+      1_024,
+      1,
+      100_000,
+      "Quota of a new tenant: invocations of one app at once.",
+    ),
+    tenantQueueDepthMax: count(
+      4_096,
+      1,
+      1_000_000,
+      "Quota of a new tenant: waiting invocations of one app.",
+    ),
+
+    compileTimeMaxMs: ms(30_000, 100, 600_000, "Checking, compiling and describing one upload."),
+    compileHeapMibMax: count(
+      512,
+      64,
+      16_384,
+      "JavaScript heap of the thread that compiles, in MiB.",
+    ),
+    compileQueueDepthMax: count(
+      64,
+      1,
+      10_000,
+      "Uploads and loads that wait for the compile thread.",
+    ),
+
+    logEntriesPerAppMax: count(1_000, 1, 1_000_000, "Entries kept of one app's log."),
+    logBytesPerAppMax: bytes(MIB, 1_024 * MIB, "Kept of one app's log."),
+    logBytesTotalMax: bytes(
+      64 * MIB,
+      16_384 * MIB,
+      "Kept of all logs; the app that was silent longest goes first.",
+    ),
+    logFollowersPerAppMax: count(16, 1, 1_000, "Clients that follow one app's log."),
+
+    usageFlushIntervalMs: ms(
+      10_000,
+      100,
+      3_600_000,
+      "How often usage is stored: what a crash loses of it.",
+    ),
+    prewarmAppsMax: count(
+      16,
+      0,
+      1_000,
+      "Recently used apps whose code is loaded right after the start.",
+    ),
+    metricsAppsMax: count(
+      200,
+      0,
+      100_000,
+      "Apps with metrics of their own; further ones count as `other`.",
+    ),
+    drainTimeoutMs: ms(10_000, 0, 3_600_000, "How long running invocations may finish on SIGTERM."),
+    logLevel: Type.Enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"], {
+      default: "info",
+      description: "The least level of the host's own log, on standard error.",
+    }),
+  },
+  { additionalProperties: false },
+);
+
+export type HostConfig = Readonly<Static<typeof HostConfigSchema>>;
+
+export type ConfigKey = keyof HostConfig;
+
+export const CONFIG_KEYS: readonly ConfigKey[] = Object.keys(HostConfigSchema.properties).filter(
+  (key): key is ConfigKey => Object.hasOwn(HostConfigSchema.properties, key),
+);
+
+/** What a source gives before it is checked: everything from flags and the environment is text. */
+export type ConfigInput = Readonly<Record<string, unknown>>;
+
+export interface ConfigSources {
+  /** Path of a JSON file. */
+  readonly file?: string | undefined;
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  readonly flags?: ConfigInput;
+}
+
+/** `listenPort` → `DOWNPOUR_LISTEN_PORT`. */
+export function environmentName(key: string): string {
+  return `DOWNPOUR_${key.replaceAll(/[A-Z]/gu, (letter) => `_${letter}`).toUpperCase()}`;
+}
+
+/** `listenPort` → `listen-port`. */
+export function flagName(key: string): string {
+  return key.replaceAll(/[A-Z]/gu, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** Reads all sources in their order, and checks the whole. Throws `CONFIG_INVALID`. */
+export function loadHostConfig(sources: ConfigSources): HostConfig {
+  return parseHostConfig({
+    ...(sources.file === undefined ? {} : readConfigFile(sources.file)),
+    ...fromEnvironment(sources.environment ?? {}),
+    ...sources.flags,
+  });
+}
+
+/** Checks one input: fills defaults, refuses unknown keys, freezes. Throws `CONFIG_INVALID`. */
+export function parseHostConfig(input: ConfigInput): HostConfig {
+  const known = new Set<string>(CONFIG_KEYS);
+  const candidate: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(input)) {
+    if (!known.has(key)) throw unknownKey(key, CONFIG_KEYS, (name) => name);
+    if (value !== undefined) candidate[key] = value;
+  }
+  const config: unknown = Value.Default(HostConfigSchema, candidate);
+  if (!Value.Check(HostConfigSchema, config)) throw invalid(config);
+  if (config.deadlineDefaultMs > config.deadlineMaxMs) {
+    throw new HostError("CONFIG_INVALID", "deadlineDefaultMs must not be above deadlineMaxMs", {
+      details: { key: "deadlineDefaultMs" },
+    });
+  }
+  return Object.freeze({ ...config, dataDirectory: resolve(config.dataDirectory) });
+}
+
+/** Turns the text of a flag or a variable into what the schema of its key wants. */
+export function fromText(key: ConfigKey, text: string): unknown {
+  const schema: TSchema = HostConfigSchema.properties[key];
+  if (Type.IsInteger(schema)) return /^-?\d+$/u.test(text) ? Number(text) : text;
+  if (Type.IsBoolean(schema)) return text === "true" ? true : text === "false" ? false : text;
+  return text;
+}
+
+/** The error for a name that nothing has, with the nearest one that exists. */
+export function unknownKey(
+  given: string,
+  keys: readonly string[],
+  spell: (key: string) => string,
+): HostError {
+  const shown = given.slice(0, 100);
+  const nearest = closest(given, keys.map(spell));
+  const hint = nearest === undefined ? "" : `; did you mean ${nearest}?`;
+  return new HostError("CONFIG_INVALID", `unknown setting ${shown}${hint}`, {
+    details: { key: shown, didYouMean: nearest },
+  });
+}
+
+function readConfigFile(path: string): ConfigInput {
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(path, "utf8"));
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new HostError("CONFIG_INVALID", `cannot read the config file ${path}: ${reason}`, {
+      cause,
+    });
+  }
+  if (typeof content !== "object" || content === null || Array.isArray(content)) {
+    throw new HostError("CONFIG_INVALID", `the config file ${path} is not a JSON object`);
+  }
+  return Object.fromEntries(Object.entries(content));
+}
+
+/** Variables that belong to the clients of a host, which share the prefix. */
+const FOREIGN_VARIABLES: ReadonlySet<string> = new Set(["DOWNPOUR_URL", "DOWNPOUR_TOKEN"]);
+
+function fromEnvironment(
+  environment: Readonly<Record<string, string | undefined>>,
+): Record<string, unknown> {
+  const keyOf = new Map(CONFIG_KEYS.map((key) => [environmentName(key), key]));
+  const input: Record<string, unknown> = {};
+  for (const [variable, text] of Object.entries(environment)) {
+    if (text === undefined || !variable.startsWith("DOWNPOUR_")) continue;
+    if (FOREIGN_VARIABLES.has(variable)) continue;
+    const key = keyOf.get(variable);
+    if (key === undefined) throw unknownKey(variable, CONFIG_KEYS, environmentName);
+    input[key] = fromText(key, text);
+  }
+  return input;
+}
+
+function invalid(config: unknown): HostError {
+  const [first] = Value.Errors(HostConfigSchema, config);
+  const key = first?.instancePath.slice(1) ?? "";
+  const found = config instanceof Object ? Reflect.get(config, key) : undefined;
+  return new HostError(
+    "CONFIG_INVALID",
+    `${key} ${first?.message ?? "is invalid"}, and is ${JSON.stringify(found) ?? "absent"}`,
+    { details: { key } },
+  );
+}
+
+function closest(given: string, names: readonly string[]): string | undefined {
+  let best: { readonly name: string; readonly distance: number } | undefined;
+  for (const name of names) {
+    const distance = editDistance(given.toLowerCase(), name.toLowerCase());
+    if (best === undefined || distance < best.distance) best = { name, distance };
+  }
+  // A third of its letters wrong is not a misspelling any more.
+  return best !== undefined && best.distance <= Math.max(2, given.length / 3)
+    ? best.name
+    : undefined;
+}
+
+function editDistance(a: string, b: string): number {
+  const bounded = a.slice(0, 100);
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= bounded.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = (row[j - 1] ?? 0) + (bounded[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(substitution, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
