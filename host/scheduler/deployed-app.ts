@@ -27,6 +27,8 @@ export interface InvokeRequest {
 
 export interface InvokeResult {
   readonly invocationId: string;
+  /** The revision that ran; for what never started, the one that would have. */
+  readonly revisionId: string;
   readonly outcome: Outcome;
 }
 

@@ -225,7 +225,9 @@ export class Scheduler {
       ticket.detach = () => signal.removeEventListener("abort", onAbort);
       if (signal.aborted) onAbort();
     }
-    return { invocationId, outcome: await promise };
+    const outcome = await promise;
+    const { revisionId } = (ticket.running?.revision ?? slot.revision).app.identity;
+    return { invocationId, revisionId, outcome };
   }
 
   stats(): SchedulerStats {
