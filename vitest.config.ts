@@ -1,11 +1,36 @@
 import { defineConfig } from "vitest/config";
 
+// Where CI counts the tests that ran.
+const reportFile = process.env["DOWNPOUR_TEST_REPORT"];
+
 export default defineConfig({
   test: {
-    include: ["{kvs,tenants,host,cli,guest-sdk,bench,test}/**/*.test.ts"],
     // Real threads, real components and a real disk on two shared cores: generous, and still finite.
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    maxWorkers: 2,
+    reporters:
+      reportFile === undefined ? ["default"] : ["default", ["json", { outputFile: reportFile }]],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["{kvs,tenants,host,cli,guest-sdk,bench}/**/*.test.ts"],
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        // Each of these starts hosts of its own, with several threads: one file at a time, after
+        // the others, or their time limits measure the machine.
+        extends: true,
+        test: {
+          name: "processes",
+          include: ["test/**/*.test.ts"],
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });

@@ -86,9 +86,7 @@ export class Child implements AsyncDisposable {
     }, timeoutMs);
     this.#listeners.add(look);
     this.#output.forEach(look);
-    void this.#exited.then(() => {
-      reject(this.#failure("ended before it was ready"));
-    });
+    void this.#exited.then(() => reject(this.#failure("ended before it was ready")));
     try {
       return await promise;
     } finally {

@@ -38,7 +38,14 @@ export interface SuiteReport {
 export interface Suite {
   readonly name: string;
   readonly summary: string;
+  /** Programs that must be installed. Without one, a smoke run leaves the suite out and says so. */
+  readonly needs: readonly NeededProgram[];
   readonly run: (context: SuiteContext) => Promise<SuiteReport>;
+}
+
+export interface NeededProgram {
+  readonly command: string;
+  readonly howToGet: string;
 }
 
 export interface SuiteContext {

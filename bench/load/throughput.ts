@@ -28,12 +28,10 @@ export async function measureThroughput(
     progress(`${subject.name}: ${String(options.warmupS)} s to warm up`);
     const warmup = { ...options, durationS: options.warmupS };
     // In turn, never at once: that is the comparison.
-    // oxlint-disable-next-line no-await-in-loop
     rounds.set(subject, [await measureRound(subject, warmup)]);
   }
   for (let round = 1; round <= options.rounds; round += 1) {
     for (const [subject, summaries] of rounds) {
-      // oxlint-disable-next-line no-await-in-loop
       const summary = await measureRound(subject, options);
       summaries.push(summary);
       progress(
@@ -42,7 +40,7 @@ export async function measureThroughput(
       );
     }
   }
-  return new Map(rounds.entries().map(([subject, summaries]) => [subject, settle(summaries)]));
+  return new Map([...rounds].map(([subject, summaries]) => [subject, settle(summaries)]));
 }
 
 type RoundSummary = WrkSummary & { readonly coresUsed: number };

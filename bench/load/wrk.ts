@@ -2,11 +2,12 @@
 // connections, pinned to the last core where `taskset` exists. Its latencies are corrected for
 // coordinated omission (by the mean interval of a connection, after the run).
 
-import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { Child } from "../child.ts";
+import { isInstalled } from "../installed.ts";
 import type { Subject } from "../peers/subject.ts";
+import type { NeededProgram } from "../report.ts";
 
 export interface WrkOptions {
   readonly connections: number;
@@ -26,12 +27,12 @@ export interface WrkSummary {
   readonly errors: number;
 }
 
-const WRK_ABSENT =
-  "wrk is not installed: `apt-get install wrk` (Debian, Ubuntu), `brew install wrk` (macOS), " +
-  "or build it from its sources; the figures of this suite cannot be measured without it";
+export const WRK: NeededProgram = {
+  command: "wrk",
+  howToGet: "`apt-get install wrk` (Debian, Ubuntu), `brew install wrk` (macOS), or its sources",
+};
 
 export async function runWrk(subject: Subject, options: WrkOptions): Promise<WrkSummary> {
-  if (!isInstalled("wrk")) throw new Error(WRK_ABSENT);
   const wrk = [
     "wrk",
     "--threads=1",
@@ -75,9 +76,4 @@ export function parseWrkSummary(output: string): WrkSummary {
     maxMs: take("maxUs") / 1000,
     errors: take("statusErrors") + take("socketErrors"),
   };
-}
-
-function isInstalled(command: string): boolean {
-  const folders = (process.env["PATH"] ?? "").split(delimiter);
-  return folders.some((folder) => existsSync(join(folder, command)));
 }

@@ -7,5 +7,5 @@ const app = Fastify();
 app.post("/", (request, reply) => {
   reply.type("application/json").send(JSON.stringify(`Hello, ${String(request.body)}!`));
 });
-await app.listen({ host: "127.0.0.1", port: 0 });
-for (const address of app.addresses()) console.log(`listening on port ${String(address.port)}`);
+const address = await app.listen({ host: "127.0.0.1", port: 0 });
+console.log(`listening on ${address}`);

@@ -8,10 +8,10 @@ export async function startBareFastify(): Promise<Subject> {
     args: [join(import.meta.dirname, "bare-fastify-server.ts")],
     env: { NODE_ENV: "production" },
   });
-  const [, port = ""] = await child.waitForLine(/^listening on port (\d+)$/, 20_000);
+  const [, origin = ""] = await child.waitForLine(/^listening on (http:\S+)$/, 20_000);
   return {
     name: "bare Fastify",
-    url: `http://127.0.0.1:${port}/`,
+    url: `${origin}/`,
     authorization: undefined,
     child,
     [Symbol.asyncDispose]: () => child.stop(),

@@ -10,7 +10,7 @@ const config :Workerd.Config = (
 );
 
 const counter :Workerd.Worker = (
-  modules = [(name = "counter", esModule = embed "workerd-counter.js")],
+  modules = [(name = "counter", esModule = embed "workerd-counter.mjs")],
   compatibilityDate = "2026-11-01",
   durableObjectNamespaces = [
     (className = "Counter", uniqueKey = "downpour-bench-counter", enableSql = true),

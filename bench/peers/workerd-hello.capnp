@@ -7,6 +7,6 @@ const config :Workerd.Config = (
 );
 
 const hello :Workerd.Worker = (
-  modules = [(name = "hello", esModule = embed "workerd-hello.js")],
+  modules = [(name = "hello", esModule = embed "workerd-hello.mjs")],
   compatibilityDate = "2026-11-01",
 );

@@ -1,0 +1,36 @@
+import { join } from "node:path";
+import { buildComponent } from "@downpour/sdk/build";
+
+/** Builds `examples/<name>` the way an author does. */
+export async function buildExample(name: string): Promise<Uint8Array<ArrayBuffer>> {
+  const { component } = await buildComponent({
+    entry: join(import.meta.dirname, "..", "examples", name, "src", "index.ts"),
+    engine: "quickjs",
+  });
+  return Uint8Array.from(component);
+}
+
+const GREETING = "Hello, ";
+
+export interface Variant {
+  readonly component: Uint8Array<ArrayBuffer>;
+  /** What the function `hello` of this variant answers to `name`. */
+  readonly answerTo: (name: string) => string;
+}
+
+/**
+ * Another app, made from the component of `examples/hello` by another greeting of the same length:
+ * its own bytes, its own revision and its own core module, without a second of build for each.
+ */
+export function helloVariant(hello: Uint8Array, index: number): Variant {
+  const greeting = `H${index.toString(36).padStart(4, "0")}, `;
+  if (greeting.length !== GREETING.length) throw new RangeError(`no variant ${String(index)}`);
+  const component = Buffer.from(hello);
+  let found = component.indexOf(GREETING);
+  if (found < 0) throw new Error(`the component does not hold the text "${GREETING}"`);
+  for (; found >= 0; found = component.indexOf(GREETING, found)) component.write(greeting, found);
+  return {
+    component: Uint8Array.from(component),
+    answerTo: (name) => `${greeting}${name}!`,
+  };
+}
