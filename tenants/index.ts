@@ -1,0 +1,10 @@
+export { TenantError } from "./errors.ts";
+export type { TenantErrorKind } from "./errors.ts";
+export type { Quotas } from "./quotas.ts";
+export { TenantRegistry } from "./registry.ts";
+export type { Principal } from "./registry.ts";
+export type { Tenant, TenantRecords } from "./tenant.ts";
+export { mintToken } from "./token.ts";
+export type { MintedToken, TokenRecord } from "./token.ts";
+export { addUsage, noUsage, USAGE_NAMES, UsageLedger } from "./usage.ts";
+export type { AppUsage, UsageCounts, UsageSample } from "./usage.ts";

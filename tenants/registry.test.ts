@@ -1,0 +1,186 @@
+import { describe, expect, test } from "vitest";
+import { TenantRegistry } from "./registry.ts";
+import type { Tenant, TenantRecords } from "./tenant.ts";
+import { mintToken } from "./token.ts";
+
+const QUOTAS = {
+  appsMax: 10,
+  revisionsKeptMax: 3,
+  uploadBytesMax: 1_000,
+  concurrencyMax: 8,
+  queueDepthMax: 16,
+  stateValueBytesMax: 100,
+};
+
+/** Keeps tenants as the text that a store would keep, so that a reopened registry shares no object. */
+class FakeRecords implements TenantRecords {
+  readonly stored = new Map<string, string>();
+  failure: Error | undefined;
+
+  async loadAll(): Promise<readonly unknown[]> {
+    return [...this.stored.values()].map((text): unknown => JSON.parse(text));
+  }
+
+  async save(tenant: Tenant): Promise<void> {
+    if (this.failure !== undefined) throw this.failure;
+    this.stored.set(tenant.tenantId, JSON.stringify(tenant));
+  }
+
+  async remove(tenantId: string): Promise<void> {
+    this.stored.delete(tenantId);
+  }
+}
+
+const admin = mintToken({ role: "admin" }, 0);
+
+function open(records: TenantRecords): Promise<TenantRegistry> {
+  return TenantRegistry.open({
+    records,
+    adminToken: admin.record,
+    quotasDefault: QUOTAS,
+    now: () => 5,
+  });
+}
+
+describe("authenticate", () => {
+  test("knows a tenant by its token, in any case of the scheme", async () => {
+    const registry = await open(new FakeRecords());
+    const { token, tenant } = await registry.create("acme");
+    expect(registry.authenticate(`Bearer ${token}`)).toEqual({ role: "tenant", tenant });
+    expect(registry.authenticate(`bearer ${token}`)).toEqual({ role: "tenant", tenant });
+  });
+
+  test("knows the admin", async () => {
+    const registry = await open(new FakeRecords());
+    expect(registry.authenticate(`Bearer ${admin.token}`)).toEqual({ role: "admin" });
+  });
+
+  test("refuses everything else", async () => {
+    const registry = await open(new FakeRecords());
+    const { token } = await registry.create("acme");
+    await registry.create("other");
+    const secret = token.slice("dp_acme_".length);
+    const headers = [
+      "",
+      "Bearer",
+      "Bearer ",
+      token,
+      `Basic ${token}`,
+      `Bearer ${token}x`,
+      `Bearer ${token.slice(0, -1)}`,
+      `Bearer ${token} ${token}`,
+      `Bearer dp_other_${secret}`,
+      `Bearer dp_nobody_${secret}`,
+      `Bearer dpadmin_${secret}`,
+      `Bearer dp_acme_${"A".repeat(43)}`,
+      `Bearer ${"x".repeat(100_000)}`,
+    ];
+    const taken = headers.filter((header) => registry.authenticate(header) !== undefined);
+    expect(taken).toEqual([]);
+  });
+
+  test("a token with a hyphen in the tenant and an underscore in the secret is still one", async () => {
+    const registry = await open(new FakeRecords());
+    for (let round = 0; round < 64; round += 1) {
+      const { token, tenant } = await registry.create(`a-b-${round}`);
+      expect(registry.authenticate(`Bearer ${token}`)).toMatchObject({ tenant });
+    }
+  });
+
+  test("a revoked token is refused at once, also one that was recognised before", async () => {
+    const registry = await open(new FakeRecords());
+    const { token, tenant } = await registry.create("acme");
+    const second = await registry.addToken("acme");
+    expect(registry.authenticate(`Bearer ${token}`)).toBeDefined();
+    await registry.revokeToken("acme", tenant.tokens[0]?.tokenId ?? "");
+    expect(registry.authenticate(`Bearer ${token}`)).toBeUndefined();
+    expect(registry.authenticate(`Bearer ${second.token}`)).toBeDefined();
+  });
+
+  test("new quotas are seen by the next request of a recognised token", async () => {
+    const registry = await open(new FakeRecords());
+    const { token } = await registry.create("acme");
+    registry.authenticate(`Bearer ${token}`);
+    await registry.setQuotas("acme", { appsMax: 1 });
+    expect(registry.authenticate(`Bearer ${token}`)).toMatchObject({
+      tenant: { quotas: { ...QUOTAS, appsMax: 1 } },
+    });
+  });
+});
+
+describe("changes", () => {
+  test("what was created is there after a reopening, and no token in clear", async () => {
+    const records = new FakeRecords();
+    const { token } = await (await open(records)).create("acme", { appsMax: 2 });
+    const reopened = await open(records);
+    expect(reopened.authenticate(`Bearer ${token}`)).toMatchObject({
+      tenant: { tenantId: "acme", quotas: { appsMax: 2 }, createdAtMs: 5 },
+    });
+    expect([...records.stored.values()].join("")).not.toContain(token.slice(-43));
+  });
+
+  test("of two creations of one name at once, one wins", async () => {
+    const registry = await open(new FakeRecords());
+    const results = await Promise.allSettled([registry.create("acme"), registry.create("acme")]);
+    expect(results.map((result) => result.status)).toEqual(["fulfilled", "rejected"]);
+    expect(results[1]).toMatchObject({ reason: { kind: "tenant-exists" } });
+  });
+
+  test("a change that could not be stored did not happen, and the next one can", async () => {
+    const records = new FakeRecords();
+    const registry = await open(records);
+    records.failure = new Error("disk full");
+    await expect(registry.create("acme")).rejects.toThrow("disk full");
+    expect(registry.find("acme")).toBeUndefined();
+    records.failure = undefined;
+    await expect(registry.create("acme")).resolves.toBeDefined();
+  });
+
+  test("a tenant that is being deleted has no token, and its name is taken, also after a restart", async () => {
+    const records = new FakeRecords();
+    const { token } = await (await open(records)).create("acme");
+    await (await open(records)).beginRemoval("acme");
+    const registry = await open(records);
+    expect(registry.authenticate(`Bearer ${token}`)).toBeUndefined();
+    await expect(registry.create("acme")).rejects.toMatchObject({ kind: "tenant-deleting" });
+    await expect(registry.addToken("acme")).rejects.toMatchObject({ kind: "tenant-deleting" });
+    await registry.remove("acme");
+    await expect(registry.create("acme")).resolves.toBeDefined();
+  });
+
+  test("a tenant has at most sixteen tokens", async () => {
+    const registry = await open(new FakeRecords());
+    await registry.create("acme");
+    for (let count = 1; count < 16; count += 1) await registry.addToken("acme");
+    await expect(registry.addToken("acme")).rejects.toMatchObject({ kind: "too-many-tokens" });
+  });
+
+  test("what is not there is named", async () => {
+    const registry = await open(new FakeRecords());
+    expect(() => registry.get("nobody")).toThrow(
+      expect.objectContaining({ kind: "tenant-not-found" }),
+    );
+    await registry.create("acme");
+    await expect(registry.revokeToken("acme", "0")).rejects.toMatchObject({
+      kind: "token-not-found",
+    });
+  });
+
+  test("tenants are listed by name", async () => {
+    const registry = await open(new FakeRecords());
+    for (const name of ["b", "a", "c"]) await registry.create(name);
+    expect(registry.list().map((tenant) => tenant.tenantId)).toEqual(["a", "b", "c"]);
+  });
+
+  test.each([
+    "null",
+    "{}",
+    '{"tenantId":"a/b"}',
+    '{"tenantId":"a","quotas":{"appsMax":"1"},"tokens":[],"createdAtMs":1,"isDeleting":false}',
+    '{"tenantId":"a","quotas":{},"tokens":[{}],"createdAtMs":1,"isDeleting":false}',
+  ])("a damaged record %s stops the opening", async (text) => {
+    const records = new FakeRecords();
+    records.stored.set("x", text);
+    await expect(open(records)).rejects.toMatchObject({ kind: "record-invalid" });
+  });
+});

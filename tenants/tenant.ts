@@ -1,0 +1,73 @@
+import { TenantError } from "./errors.ts";
+import type { Quotas } from "./quotas.ts";
+import type { TokenRecord } from "./token.ts";
+
+/** One tenant, immutable: a change makes a new one. This is also the form in which it is stored. */
+export interface Tenant {
+  readonly tenantId: string;
+  readonly quotas: Quotas;
+  readonly tokens: readonly TokenRecord[];
+  readonly createdAtMs: number;
+  /** Its tokens are refused and its data is being removed; survives a crash in between. */
+  readonly isDeleting: boolean;
+}
+
+/** Where tenants are kept. Each call settles when it is durable. */
+export interface TenantRecords {
+  loadAll(): Promise<readonly unknown[]>;
+  save(tenant: Tenant): Promise<void>;
+  remove(tenantId: string): Promise<void>;
+}
+
+const TENANT_ID = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/u;
+const SHA256 = /^[0-9a-f]{64}$/u;
+
+/** Checks what the store gave back: a record that is not one stops the start, and is not guessed at. */
+export function parseTenant(record: unknown): Tenant {
+  const { tenantId, quotas, tokens, createdAtMs, isDeleting } = fields(record);
+  if (typeof tenantId !== "string" || !TENANT_ID.test(tenantId)) throw invalid("tenantId");
+  if (typeof createdAtMs !== "number") throw invalid("createdAtMs");
+  if (typeof isDeleting !== "boolean") throw invalid("isDeleting");
+  if (!Array.isArray(tokens)) throw invalid("tokens");
+  return {
+    tenantId,
+    quotas: parseQuotas(quotas),
+    tokens: tokens.map(parseToken),
+    createdAtMs,
+    isDeleting,
+  };
+}
+
+function parseQuotas(record: unknown): Quotas {
+  const found = fields(record);
+  const quota = (name: keyof Quotas): number => {
+    const value = found[name];
+    if (typeof value !== "number" || !Number.isSafeInteger(value)) throw invalid(`quotas.${name}`);
+    return value;
+  };
+  return {
+    appsMax: quota("appsMax"),
+    revisionsKeptMax: quota("revisionsKeptMax"),
+    uploadBytesMax: quota("uploadBytesMax"),
+    concurrencyMax: quota("concurrencyMax"),
+    queueDepthMax: quota("queueDepthMax"),
+    stateValueBytesMax: quota("stateValueBytesMax"),
+  };
+}
+
+function parseToken(token: unknown): TokenRecord {
+  const { tokenId, sha256, createdAtMs } = fields(token);
+  if (typeof tokenId !== "string") throw invalid("tokens.tokenId");
+  if (typeof sha256 !== "string" || !SHA256.test(sha256)) throw invalid("tokens.sha256");
+  if (typeof createdAtMs !== "number") throw invalid("tokens.createdAtMs");
+  return { tokenId, sha256, createdAtMs };
+}
+
+function fields(value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value !== "object" || value === null) throw invalid("the record");
+  return Object.fromEntries(Object.entries(value));
+}
+
+function invalid(what: string): TenantError {
+  return new TenantError("record-invalid", `a stored tenant is damaged: ${what}`);
+}

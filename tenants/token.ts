@@ -1,0 +1,55 @@
+import { hash, randomBytes, timingSafeEqual } from "node:crypto";
+
+// Bearer tokens: `dp_<tenant>_<secret>` for a tenant, `dpadmin_<secret>` for the operator.
+//
+// T1. A secret is 256 random bits. Such a token cannot be guessed or found in a dictionary, so one
+//     round of SHA-256 hides it as well as a slow password hash would, at a thousandth of the time.
+// T2. Only the hash is kept. The token itself leaves this file once, to whoever asked for it.
+// T3. Hashes are compared in constant time.
+
+const SECRET_BYTES = 32;
+const TENANT_TOKEN = /^dp_([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)_[A-Za-z0-9_-]{43}$/u;
+const ADMIN_TOKEN = /^dpadmin_[A-Za-z0-9_-]{43}$/u;
+
+/** What is kept of a token. */
+export interface TokenRecord {
+  /** Names the token where it is listed and revoked: the start of its hash, and no secret. */
+  readonly tokenId: string;
+  /** Lower-case hexadecimal. */
+  readonly sha256: string;
+  readonly createdAtMs: number;
+}
+
+export interface MintedToken {
+  readonly token: string;
+  readonly record: TokenRecord;
+}
+
+export type TokenOwner =
+  | { readonly role: "admin" }
+  | { readonly role: "tenant"; readonly tenantId: string };
+
+export function mintToken(owner: TokenOwner, nowMs: number): MintedToken {
+  const secret = randomBytes(SECRET_BYTES).toString("base64url");
+  const token = owner.role === "admin" ? `dpadmin_${secret}` : `dp_${owner.tenantId}_${secret}`;
+  const sha256 = hash("sha256", token);
+  return { token, record: { tokenId: sha256.slice(0, 12), sha256, createdAtMs: nowMs } };
+}
+
+/** Whose token this would be, if it is genuine; undefined where it has not the form of a token. */
+export function claimedOwner(token: string): TokenOwner | undefined {
+  if (ADMIN_TOKEN.test(token)) return { role: "admin" };
+  const tenantId = TENANT_TOKEN.exec(token)?.[1];
+  return tenantId === undefined ? undefined : { role: "tenant", tenantId };
+}
+
+/** Whether the token is one of those that were minted (T3). */
+export function isGenuine(token: string, records: readonly TokenRecord[]): boolean {
+  const found = hash("sha256", token, "buffer");
+  let genuine = false;
+  for (const record of records) {
+    // No early end: the time must not tell how many records there are before the match.
+    if (timingSafeEqual(found, Buffer.from(record.sha256, "hex"))) genuine = true;
+  }
+  return genuine;
+}

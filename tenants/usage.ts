@@ -1,0 +1,114 @@
+/** What one app used. Whole numbers, so that they add up as counters. */
+export interface UsageCounts {
+  readonly invocations: number;
+  readonly errors: number;
+  readonly coldStarts: number;
+  readonly cpuUs: number;
+  readonly wallUs: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+export const USAGE_NAMES = [
+  "invocations",
+  "errors",
+  "coldStarts",
+  "cpuUs",
+  "wallUs",
+  "bytesIn",
+  "bytesOut",
+] as const satisfies readonly (keyof UsageCounts)[];
+
+export interface AppUsage {
+  readonly tenantId: string;
+  readonly app: string;
+  readonly counts: UsageCounts;
+}
+
+export interface UsageSample {
+  readonly tenantId: string;
+  readonly app: string;
+  readonly isError: boolean;
+  readonly isColdStart: boolean;
+  readonly cpuUs: number;
+  readonly wallUs: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+type Pending = { -readonly [Name in keyof UsageCounts]: UsageCounts[Name] };
+
+/**
+ * Counts in memory what has not been stored yet; whoever stores it takes it with `take`, and gives
+ * it back with `restore` where storing failed. What is in here when the process is killed is lost.
+ */
+export class UsageLedger {
+  #pending = new Map<string, Map<string, Pending>>();
+
+  record(sample: UsageSample): void {
+    const counts = this.#of(sample.tenantId, sample.app);
+    counts.invocations += 1;
+    if (sample.isError) counts.errors += 1;
+    if (sample.isColdStart) counts.coldStarts += 1;
+    counts.cpuUs += sample.cpuUs;
+    counts.wallUs += sample.wallUs;
+    counts.bytesIn += sample.bytesIn;
+    counts.bytesOut += sample.bytesOut;
+  }
+
+  /** What is not stored yet of one tenant. */
+  pending(tenantId: string): readonly AppUsage[] {
+    const apps = this.#pending.get(tenantId) ?? new Map<string, Pending>();
+    return Array.from(apps, ([app, counts]) => ({ tenantId, app, counts: { ...counts } }));
+  }
+
+  /** Everything that is not stored yet, which now is the caller's to store. */
+  take(): readonly AppUsage[] {
+    const taken = [...this.#pending.keys()].flatMap((tenantId) => this.pending(tenantId));
+    this.#pending = new Map();
+    return taken;
+  }
+
+  restore(usage: AppUsage): void {
+    const counts = this.#of(usage.tenantId, usage.app);
+    for (const name of USAGE_NAMES) counts[name] += usage.counts[name];
+  }
+
+  /** Forgets what is not stored yet of a tenant that is being deleted, or of one of its apps. */
+  forget(tenantId: string, app?: string): void {
+    if (app === undefined) this.#pending.delete(tenantId);
+    else this.#pending.get(tenantId)?.delete(app);
+  }
+
+  #of(tenantId: string, app: string): Pending {
+    let apps = this.#pending.get(tenantId);
+    if (apps === undefined) {
+      apps = new Map();
+      this.#pending.set(tenantId, apps);
+    }
+    let counts = apps.get(app);
+    if (counts === undefined) {
+      counts = noUsage();
+      apps.set(app, counts);
+    }
+    return counts;
+  }
+}
+
+export function noUsage(): Pending {
+  return {
+    invocations: 0,
+    errors: 0,
+    coldStarts: 0,
+    cpuUs: 0,
+    wallUs: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+  };
+}
+
+export function addUsage(a: UsageCounts, b: UsageCounts): UsageCounts {
+  const sum = noUsage();
+  for (const name of USAGE_NAMES) sum[name] = a[name] + b[name];
+  return sum;
+}
