@@ -1,0 +1,72 @@
+import type { Task } from "../async/task.ts";
+import type { Guest } from "./guest.ts";
+import { HandleTable } from "./handle-table.ts";
+import { ResourceHandle } from "./resources.ts";
+import { trap } from "./trap.ts";
+
+// The canonical ABI's state of one component instance: its handles, its flags and its task.
+//
+// I1. `mayLeave` is false exactly while the guest runs on behalf of lowering or lifting (`realloc`,
+//     post-return): nothing may be called from there.
+// I2. `mayEnter` is false exactly while a call is inside the instance, suspended or not.
+// I3. `task` is the innermost call into this instance; calls nest, they never interleave.
+export class ComponentInstance {
+  readonly guest: Guest;
+  readonly parent: ComponentInstance | undefined;
+  readonly handles: HandleTable;
+  mayLeave = true;
+  mayEnter = true;
+  task: Task | undefined = undefined;
+  /** How often the guest asked for no further calls, and did not take it back. */
+  backpressure = 0;
+
+  constructor(guest: Guest, parent: ComponentInstance | undefined) {
+    this.guest = guest;
+    this.parent = parent;
+    this.handles = new HandleTable(guest.limits.handlesMax);
+  }
+
+  /** Enters this instance, and those around it that the caller is not inside of already. */
+  enter(caller: ComponentInstance | undefined): void {
+    requireMayEnter(this, caller);
+    setMayEnter(this, caller, false);
+  }
+
+  /** Undoes `enter` of the same caller. A call that trapped never leaves: its instance is dead. */
+  leave(caller: ComponentInstance | undefined): void {
+    setMayEnter(this, caller, true);
+  }
+
+  dropHostResources(): void {
+    for (const entry of this.handles.clear()) {
+      if (entry instanceof ResourceHandle && entry.owns) {
+        this.guest.resourceType(entry.resource).dropHostObject?.(entry.rep);
+      }
+    }
+  }
+}
+
+type Caller = ComponentInstance | undefined;
+
+function requireMayEnter(callee: ComponentInstance, caller: Caller): void {
+  for (let entered: Caller = callee; entered !== undefined; entered = entered.parent) {
+    if (!entered.mayEnter && !isSelfOrAncestor(entered, caller)) {
+      trap("a call entered a component instance that a call is already in");
+    }
+  }
+}
+
+function setMayEnter(callee: ComponentInstance, caller: Caller, mayEnter: boolean): void {
+  for (let entered: Caller = callee; entered !== undefined; entered = entered.parent) {
+    if (!isSelfOrAncestor(entered, caller)) entered.mayEnter = mayEnter;
+  }
+}
+
+function isSelfOrAncestor(instance: ComponentInstance, of: ComponentInstance | undefined): boolean {
+  let current = of;
+  while (current !== undefined) {
+    if (current === instance) return true;
+    current = current.parent;
+  }
+  return false;
+}

@@ -1,0 +1,83 @@
+// One running guest: what all component instances of one `Instance` share. The linker makes one
+// for each instance and asks it, after every call into the guest, whether anything failed.
+//
+// G1. The first failure wins and is final: a guest that has failed never runs again.
+// G2. A failure of the host side reaches the guest as a WebAssembly trap, which no `catch_all` of
+//     the guest can catch; the failure itself waits in `failure` for the linker.
+// G3. A closed guest is never resumed, and holds no resource of the host.
+
+import type { ResourceId } from "../component/types.ts";
+import { ComponentInstance } from "./component-instance.ts";
+import type { ResourceType } from "./resources.ts";
+import { uncatchableTrap } from "./trap.ts";
+
+export interface GuestLimits {
+  /** Handles (resources, subtasks, waitable sets) that one component instance may hold at once. */
+  readonly handlesMax: number;
+  /**
+   * JavaScript memory, about, that the values of one call may take when they are lifted. A list may
+   * name the same bytes many times, so that the guest's own memory bounds nothing.
+   */
+  readonly liftedBytesMax: number;
+}
+
+export const DEFAULT_GUEST_LIMITS: GuestLimits = {
+  handlesMax: 65_536,
+  liftedBytesMax: 128 * 1024 * 1024,
+};
+
+export interface GuestFailure {
+  readonly cause: unknown;
+}
+
+export class Guest {
+  readonly limits: GuestLimits;
+  /** What is left of `liftedBytesMax` for the values that are being lifted. */
+  liftableBytes = 0;
+  #failure: GuestFailure | undefined;
+  #isClosed = false;
+  readonly #componentInstances: ComponentInstance[] = [];
+  readonly #resourceTypes: (ResourceType | undefined)[] = [];
+
+  constructor(limits: GuestLimits = DEFAULT_GUEST_LIMITS) {
+    this.limits = limits;
+  }
+
+  get failure(): GuestFailure | undefined {
+    return this.#failure;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  createComponentInstance(parent?: ComponentInstance): ComponentInstance {
+    const instance = new ComponentInstance(this, parent);
+    this.#componentInstances.push(instance);
+    return instance;
+  }
+
+  /** Gives a resource of the plan its behaviour in this guest, before any of its handles exists. */
+  defineResource(resource: ResourceId, type: ResourceType): void {
+    this.#resourceTypes[resource] = type;
+  }
+
+  resourceType(resource: ResourceId): ResourceType {
+    const type = this.#resourceTypes[resource];
+    if (type === undefined) throw new Error(`resource ${resource} is not defined in this guest`);
+    return type;
+  }
+
+  /** Keeps the failure, and gives what to throw through the guest's frames in its place (G2). */
+  fail(cause: unknown): Error {
+    this.#failure ??= { cause };
+    return uncatchableTrap();
+  }
+
+  /** Ends the guest: host resources in its handle tables are dropped, and nothing resumes it (G3). */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const instance of this.#componentInstances) instance.dropHostResources();
+  }
+}

@@ -1,0 +1,108 @@
+// What `canon lower` of a host function is: a core function that lifts the guest's arguments, calls
+// the host, and lowers its result. Compiled once for each function of a plan, bound for each instance.
+//
+// L1. A synchronous host function costs no promise. One that may suspend returns a promise only
+//     when it really waits; the linker wraps the core function with `WebAssembly.Suspending`.
+// L2. Whatever the host throws ends the guest (G2): failures that a guest may see are values.
+// L3. A promise that settles after the guest was closed changes nothing and resumes nobody.
+
+import type { ComponentValue, FuncType } from "../component/types.ts";
+import type { CoreFunction, CoreResult, CoreValue, GuestContext } from "./guest-context.ts";
+import { FLAT_PARAMS_MAX, FLAT_RESULTS_MAX } from "./layout.ts";
+import { Loans, requireMayLeave } from "./resources.ts";
+import { compileLoweredResult, compileSequence, containsBorrow } from "./signature.ts";
+import type { LoweredResult } from "./signature.ts";
+import type { StringEncoding } from "./strings.ts";
+
+export type HostFunction = (...args: never[]) => ComponentValue;
+
+export interface LowerOptions {
+  readonly stringEncoding: StringEncoding;
+  /** Whether the host function may return a promise. */
+  readonly suspends: boolean;
+}
+
+/** Binds to one instance; `receiver` is `this` of the host function. */
+export type LoweredImport = (
+  cx: GuestContext,
+  host: HostFunction,
+  receiver: unknown,
+) => CoreFunction;
+
+export function compileLoweredImport(type: FuncType, options: LowerOptions): LoweredImport {
+  const types = type.params.map((param) => param.type);
+  const params = compileSequence(types, options.stringEncoding, FLAT_PARAMS_MAX);
+  const result = compileLoweredResult(type.result, options.stringEncoding, FLAT_RESULTS_MAX);
+  const lends = types.some(containsBorrow);
+  const { suspends } = options;
+  return (cx, host, receiver) =>
+    (...flat) => {
+      const { guest } = cx.instance;
+      try {
+        requireMayLeave(cx.instance);
+        const loans = lends ? new Loans() : undefined;
+        const args = liftArguments(cx, params.lift, flat, loans);
+        const returned = callHost(host, receiver, args);
+        const address = flat[params.coreLength];
+        if (suspends && returned instanceof Promise) {
+          return settleLater(cx, returned, result, address, loans);
+        }
+        loans?.giveBack();
+        return result.lower(cx, returned, address);
+      } catch (cause) {
+        throw guest.fail(cause);
+      }
+    };
+}
+
+export function liftArguments(
+  cx: GuestContext,
+  lift: (cx: GuestContext, flat: readonly CoreValue[]) => ComponentValue[],
+  flat: readonly CoreValue[],
+  loans: Loans | undefined,
+): ComponentValue[] {
+  cx.startLifting();
+  cx.loans = loans;
+  const args = lift(cx, flat);
+  cx.loans = undefined;
+  return args;
+}
+
+/** The types were checked when the component was linked: the host's declaration says the same. */
+export function callHost(
+  host: HostFunction,
+  receiver: unknown,
+  args: readonly ComponentValue[],
+): ComponentValue {
+  return Reflect.apply(host, receiver, args);
+}
+
+function settleLater(
+  cx: GuestContext,
+  pending: Promise<ComponentValue>,
+  result: LoweredResult,
+  address: CoreValue | undefined,
+  loans: Loans | undefined,
+): CoreResult {
+  const { guest } = cx.instance;
+  return pending.then(
+    (value) => {
+      if (guest.isClosed) return neverSettles();
+      try {
+        loans?.giveBack();
+        return result.lower(cx, value, address);
+      } catch (cause) {
+        throw guest.fail(cause);
+      }
+    },
+    (cause: unknown) => {
+      if (guest.isClosed) return neverSettles();
+      throw guest.fail(cause);
+    },
+  );
+}
+
+/** What a closed guest waits for: its suspended stack becomes garbage together with this promise. */
+export function neverSettles(): Promise<never> {
+  return new Promise<never>(() => {});
+}
