@@ -1,0 +1,1 @@
+import { cp, mkdir, readFile, readdir, writeFile } from "node:fs/promises";

@@ -1,0 +1,192 @@
+import type { Command } from "commander";
+import { API_HEADERS } from "../api-headers.ts";
+import { pathPart } from "../api-client.ts";
+import { CliError, usageError } from "../cli-error.ts";
+import { examples } from "../command-context.ts";
+import type { CommandContext, OpenContext } from "../command-context.ts";
+import { header, wholeNumber } from "../parse-option.ts";
+import { readInput } from "../read-input.ts";
+import { resolveApp } from "../settings.ts";
+import { printable } from "../terminal.ts";
+
+const JSON_MEDIA_TYPE = "application/json";
+/** Above the function's own deadline, so that the host's answer about it is what arrives. */
+const DEADLINE_MARGIN_MS = 5_000;
+const INVOKE_TIMEOUT_MS = 15 * 60_000;
+
+interface InvokeFlags {
+  readonly data?: string;
+  readonly mediaType?: string;
+  readonly deadlineMs?: number;
+  readonly idempotencyKey?: string;
+  readonly header?: Readonly<Record<string, string>>;
+  readonly verbose?: boolean;
+}
+
+export function registerInvoke(program: Command, open: OpenContext): void {
+  program
+    .command("invoke")
+    .description("call a function and print its result")
+    .argument("<app/function>", "the function; without `app/`, one of this project's app")
+    .argument("[input]", "the input, as JSON (a string needs its quotes)")
+    .option("-d, --data <data>", "the input as text, `@file`, or `-` for stdin")
+    .option("-t, --media-type <type>", "media type of --data", JSON_MEDIA_TYPE)
+    .option("--deadline-ms <ms>", "end the invocation after this long", wholeNumber(1, 86_400_000))
+    .option("--idempotency-key <key>", "the same for each retry; the function can read it")
+    .option("-H, --header <header>", 'a request header "Name: value"; may be repeated', header)
+    .option("-v, --verbose", "also tell the invocation, the revision and the time it took")
+    .addHelpText(
+      "after",
+      examples(
+        ["downpour invoke counter/visit '\"home\"'", "a JSON string as the input"],
+        ["downpour invoke guest-book/sign --data @entry.json", "the input from a file"],
+        ["echo '[1,2]' | downpour invoke sum --data -", "from stdin; this project's app"],
+        ["downpour invoke hello/hello '\"you\"' --json | jq .result", "for programs"],
+      ),
+    )
+    .action(
+      async (target: string, input: string | undefined, flags: InvokeFlags, command: Command) => {
+        await invoke(open(command), target, input, flags);
+      },
+    );
+}
+
+async function invoke(
+  context: CommandContext,
+  target: string,
+  input: string | undefined,
+  flags: InvokeFlags,
+): Promise<void> {
+  const { app, functionName } = parseTarget(context, target);
+  const body = await inputBytes(context, input, flags);
+  const headers: Record<string, string> = { ...flags.header, accept: "*/*" };
+  headers["content-type"] = flags.mediaType ?? JSON_MEDIA_TYPE;
+  if (flags.deadlineMs !== undefined) headers[API_HEADERS.deadlineMs] = String(flags.deadlineMs);
+  if (flags.idempotencyKey !== undefined)
+    headers[API_HEADERS.idempotencyKey] = flags.idempotencyKey;
+
+  const progress = context.terminal.progress(`invoking ${app}/${functionName}`);
+  const startedAt = performance.now();
+  let answer;
+  try {
+    answer = await context.client.bytes(
+      "POST",
+      `/v1/invoke/${pathPart(app)}/${pathPart(functionName)}`,
+      {
+        body,
+        headers,
+        timeoutMs:
+          flags.deadlineMs === undefined
+            ? INVOKE_TIMEOUT_MS
+            : flags.deadlineMs + DEADLINE_MARGIN_MS,
+      },
+    );
+  } finally {
+    progress.clear();
+  }
+  const durationMs = performance.now() - startedAt;
+  const mediaType = answer.headers.get("content-type") ?? "application/octet-stream";
+  const invocation = answer.headers.get(API_HEADERS.invocation);
+  const revision = answer.headers.get(API_HEADERS.revision);
+
+  if (flags.verbose === true) {
+    const facts = [
+      `invocation ${invocation ?? "?"}`,
+      `revision ${revision?.slice(0, 12) ?? "?"}`,
+      `${durationMs.toFixed(1)} ms`,
+    ];
+    context.terminal.note(context.terminal.err("dim", facts.join(" · ")));
+  }
+  printResult(context, answer.body, mediaType, { invocation, revision, durationMs });
+}
+
+function parseTarget(
+  context: CommandContext,
+  target: string,
+): { readonly app: string; readonly functionName: string } {
+  const parts = target.split("/");
+  const [first, second] = parts;
+  if (parts.length > 2 || first === undefined || first === "" || second === "") {
+    throw usageError(
+      `"${target}" does not name a function`,
+      "Write app/function, for example counter/visit.",
+    );
+  }
+  const { project } = context.settings;
+  return second === undefined
+    ? { app: resolveApp(project, undefined), functionName: first }
+    : { app: resolveApp(project, first), functionName: second };
+}
+
+async function inputBytes(
+  context: CommandContext,
+  input: string | undefined,
+  flags: InvokeFlags,
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (input !== undefined && flags.data !== undefined) {
+    throw usageError(
+      "the input is given twice",
+      "Give it as an argument or with --data, not both.",
+    );
+  }
+  if (flags.data !== undefined) return readInput(context.io, flags.data);
+  if (input === undefined) return new TextEncoder().encode("null");
+  try {
+    JSON.parse(input);
+  } catch (cause) {
+    throw new CliError("USAGE_INVALID", `the input is not JSON: ${input.slice(0, 100)}`, {
+      exit: "usage",
+      hint: `A string needs its quotes: '${JSON.stringify(input.slice(0, 100))}'. Anything else goes with --data and --media-type.`,
+      cause,
+    });
+  }
+  return new TextEncoder().encode(input);
+}
+
+function printResult(
+  { terminal, io }: CommandContext,
+  body: Uint8Array,
+  mediaType: string,
+  facts: {
+    readonly invocation: string | null;
+    readonly revision: string | null;
+    readonly durationMs: number;
+  },
+): void {
+  const { invocation, revision, durationMs } = facts;
+  const isJson = /^application\/(?:[a-z0-9.+-]+\+)?json\b/iu.test(mediaType);
+  if (terminal.isJson) {
+    const result = isJson
+      ? { result: parseResult(body) }
+      : { resultBase64: Buffer.from(body).toString("base64") };
+    terminal.result({ ...result, mediaType, invocation, revision, durationMs }, "");
+    return;
+  }
+  if (isJson || /^text\//iu.test(mediaType)) {
+    const text = new TextDecoder().decode(body);
+    terminal.result(undefined, io.stdout.isTTY === true ? printable(text) : text);
+    return;
+  }
+  if (io.stdout.isTTY === true) {
+    terminal.note(
+      `${body.byteLength} bytes of ${printable(mediaType)}: redirect stdout to keep them`,
+    );
+    return;
+  }
+  terminal.raw(body);
+}
+
+function parseResult(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(body));
+  } catch (cause) {
+    throw new CliError(
+      "RESPONSE_INVALID",
+      "the function's result is declared as JSON, but is not",
+      {
+        exit: "functionFailed",
+        cause,
+      },
+    );
+  }
+}

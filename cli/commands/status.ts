@@ -1,0 +1,72 @@
+import type { Command } from "commander";
+import type { Health, Readiness, WhoAmI } from "@downpour/host/schemas";
+import { CliError } from "../cli-error.ts";
+import { examples } from "../command-context.ts";
+import type { CommandContext, OpenContext } from "../command-context.ts";
+import { formatDuration } from "../terminal.ts";
+
+const STATUS_TIMEOUT_MS = 5_000;
+
+export function registerStatus(program: Command, open: OpenContext): void {
+  program
+    .command("status")
+    .description("say which host and tenant commands here work with, and how the host is")
+    .addHelpText(
+      "after",
+      examples(
+        ["downpour status", "is it there, and who am I?"],
+        ["downpour status --json", "exit status 5 where no host answers"],
+      ),
+    )
+    .action(async (_flags: object, command: Command) => {
+      await status(open(command));
+    });
+}
+
+async function status({ client, terminal, settings }: CommandContext): Promise<void> {
+  const options = { timeoutMs: STATUS_TIMEOUT_MS };
+  const health = await client.json<Health>("GET", "/healthz", options);
+  const readiness = await readinessOf();
+  const identity = settings.token === undefined ? undefined : await identityOf();
+
+  terminal.result(
+    {
+      url: settings.url,
+      urlSource: settings.urlSource,
+      tokenSource: settings.tokenSource ?? null,
+      health,
+      readiness,
+      identity: identity ?? null,
+    },
+    [
+      `host     ${settings.url} (from ${settings.urlSource})`,
+      `version  ${health.version}, up ${formatDuration(health.uptimeMs)}`,
+      `state    ${readiness.status}: ${readiness.executors} executors, ${readiness.inFlight} in flight, ${readiness.queued} queued`,
+      `token    ${describeToken()}`,
+    ].join("\n"),
+  );
+
+  function describeToken(): string {
+    if (settings.token === undefined) return "none";
+    const who =
+      identity === undefined
+        ? terminal.out("red", "refused by this host")
+        : identity.role === "admin"
+          ? "admin"
+          : `tenant ${identity.tenant ?? "?"}`;
+    return `${who} (from ${settings.tokenSource ?? "?"})`;
+  }
+
+  async function readinessOf(): Promise<Readiness> {
+    return client.json<Readiness>("GET", "/readyz", options);
+  }
+
+  async function identityOf(): Promise<WhoAmI | undefined> {
+    try {
+      return await client.json<WhoAmI>("GET", "/v1/whoami", options);
+    } catch (cause) {
+      if (cause instanceof CliError && cause.code === "UNAUTHENTICATED") return undefined;
+      throw cause;
+    }
+  }
+}

@@ -1,0 +1,214 @@
+import { resolve } from "node:path";
+import type { Command } from "commander";
+import type {
+  QuotasPatch,
+  TenantCreated,
+  TenantList,
+  TenantView,
+  TokenCreated,
+} from "@downpour/host/schemas";
+import { pathPart } from "../api-client.ts";
+import { usageError } from "../cli-error.ts";
+import { examples } from "../command-context.ts";
+import type { CommandContext, OpenContext } from "../command-context.ts";
+import { confirm } from "../confirm.ts";
+import { writePrivateFile } from "../local-directory.ts";
+import { wholeNumber } from "../parse-option.ts";
+import { table } from "../terminal.ts";
+
+/** Commander names `--apps-max` `appsMax`: flags and quotas have the same names. */
+const QUOTA_OPTIONS = [
+  ["appsMax", "--apps-max <count>", "apps", 100_000],
+  ["revisionsKeptMax", "--revisions-kept-max <count>", "revisions kept of each app", 1_000],
+  ["uploadBytesMax", "--upload-bytes-max <bytes>", "bytes of one component", 1_073_741_824],
+  ["concurrencyMax", "--concurrency-max <count>", "invocations of one app at once", 100_000],
+  ["queueDepthMax", "--queue-depth-max <count>", "invocations of one app that wait", 1_000_000],
+  ["stateValueBytesMax", "--state-value-bytes-max <bytes>", "bytes of one state value", 16_777_216],
+] as const satisfies readonly (readonly [keyof QuotasPatch, string, string, number])[];
+
+type QuotaFlags = { readonly [Name in keyof QuotasPatch]?: number };
+
+interface TokenFlags {
+  readonly tokenOut?: string;
+}
+
+export function registerTenants(program: Command, open: OpenContext): void {
+  const tenants = program
+    .command("tenants")
+    .description("manage tenants; needs the admin token")
+    .addHelpText(
+      "after",
+      examples(
+        ["downpour tenants create acme --token-out acme.token", "the token into a private file"],
+        ["downpour tenants ls", "who is there"],
+        ["downpour tenants set acme --apps-max 20", "change a quota"],
+        ["downpour tenants token create acme", "one more token, printed once"],
+        ["downpour tenants rm acme", "with its apps and all its state"],
+      ),
+    );
+
+  withQuotas(
+    tenants
+      .command("create")
+      .description("create a tenant; its token is printed once, and never again")
+      .argument("<tenant>")
+      .option("--token-out <file>", "write the token there (0600) instead of printing it"),
+  )
+    .addHelpText(
+      "after",
+      examples(
+        ["downpour tenants create acme --token-out acme.token", "nothing secret on the screen"],
+        ["downpour tenants create acme --json | jq -r .token", "for programs"],
+      ),
+    )
+    .action(async (tenant: string, flags: TokenFlags & QuotaFlags, command: Command) => {
+      const context = open(command);
+      const quotas = quotasOf(flags);
+      const created = await context.client.json<TenantCreated>("POST", "/v1/tenants", {
+        json: { tenant, ...(quotas === undefined ? {} : { quotas }) },
+      });
+      await showToken(context, created, created.token, flags.tokenOut, `created ${tenant}`);
+    });
+
+  tenants
+    .command("ls", { isDefault: true })
+    .description("list tenants")
+    .addHelpText("after", examples(["downpour tenants ls --json", ""]))
+    .action(async (_flags: object, command: Command) => {
+      const { client, terminal } = open(command);
+      const list = await client.json<TenantList>("GET", "/v1/tenants");
+      terminal.result(
+        list,
+        list.tenants.length === 0
+          ? "no tenants yet: `downpour tenants create <name>`"
+          : table(
+              ["TENANT", "TOKENS", "APPS MAX", "CREATED"],
+              list.tenants.map((view) => [
+                view.deleting ? `${view.tenant} (being removed)` : view.tenant,
+                String(view.tokens.length),
+                String(view.quotas.appsMax),
+                view.createdAt,
+              ]),
+              (heading) => terminal.out("dim", heading),
+            ),
+      );
+    });
+
+  withQuotas(tenants.command("set").description("change a tenant's quotas").argument("<tenant>"))
+    .addHelpText("after", examples(["downpour tenants set acme --apps-max 20", ""]))
+    .action(async (tenant: string, flags: QuotaFlags, command: Command) => {
+      const { client, terminal } = open(command);
+      const quotas = quotasOf(flags);
+      if (quotas === undefined) throw usageError("no quota is named");
+      const view = await client.json<TenantView>("PATCH", tenantPath(tenant), { json: { quotas } });
+      terminal.result(
+        view,
+        Object.entries(view.quotas)
+          .map(([name, value]) => `  ${name.padEnd(20)} ${value}`)
+          .join("\n"),
+      );
+    });
+
+  tenants
+    .command("rm")
+    .description("remove a tenant with its apps and all its state; this cannot be undone")
+    .argument("<tenant>")
+    .option("-y, --yes", "do not ask")
+    .addHelpText("after", examples(["downpour tenants rm acme --yes", ""]))
+    .action(async (tenant: string, flags: { readonly yes?: boolean }, command: Command) => {
+      const context = open(command);
+      await confirm(
+        context,
+        `Remove the tenant ${tenant} with its apps and all its state from ${context.settings.url}?`,
+        flags.yes,
+      );
+      await context.client.bytes("DELETE", tenantPath(tenant), { timeoutMs: 10 * 60_000 });
+      context.terminal.result({ tenant, removed: true }, `removed ${tenant}`);
+    });
+
+  registerTokens(tenants, open);
+}
+
+function registerTokens(tenants: Command, open: OpenContext): void {
+  const token = tenants
+    .command("token")
+    .description("make and revoke a tenant's tokens")
+    .addHelpText(
+      "after",
+      examples(
+        ["downpour tenants token create acme", "one more"],
+        ["downpour tenants token revoke acme <token-id>", "refused from now on"],
+      ),
+    );
+
+  token
+    .command("create")
+    .description("make one more token; it is printed once, and never again")
+    .argument("<tenant>")
+    .option("--token-out <file>", "write the token there (0600) instead of printing it")
+    .addHelpText("after", examples(["downpour tenants token create acme --token-out t", ""]))
+    .action(async (tenant: string, flags: TokenFlags, command: Command) => {
+      const context = open(command);
+      const created = await context.client.json<TokenCreated>(
+        "POST",
+        `${tenantPath(tenant)}/tokens`,
+      );
+      await showToken(
+        context,
+        created,
+        created.token,
+        flags.tokenOut,
+        `made token ${created.tokenId} of ${tenant}`,
+      );
+    });
+
+  token
+    .command("revoke")
+    .description("refuse a token from now on")
+    .argument("<tenant>")
+    .argument("<token-id>", "as `downpour tenants ls --json` names it")
+    .addHelpText("after", examples(["downpour tenants token revoke acme 7d3f", ""]))
+    .action(async (tenant: string, tokenId: string, _flags: object, command: Command) => {
+      const { client, terminal } = open(command);
+      await client.bytes("DELETE", `${tenantPath(tenant)}/tokens/${pathPart(tokenId)}`);
+      terminal.result({ tenant, tokenId, revoked: true }, `revoked ${tokenId}`);
+    });
+}
+
+/** The one place that prints a token: the command was asked to make it. */
+async function showToken(
+  { terminal, io }: CommandContext,
+  document: object,
+  token: string,
+  tokenOut: string | undefined,
+  done: string,
+): Promise<void> {
+  if (tokenOut === undefined) {
+    terminal.note(`${done}; its token is shown here and never again:`);
+    terminal.result(document, token);
+    return;
+  }
+  const path = resolve(io.workingDirectory, tokenOut);
+  await writePrivateFile(path, `${token}\n`);
+  terminal.result({ ...document, token: undefined, tokenFile: path }, `${done}; token in ${path}`);
+}
+
+function withQuotas(command: Command): Command {
+  for (const [, flags, what, maximum] of QUOTA_OPTIONS) {
+    command.option(flags, `quota: ${what}`, wholeNumber(1, maximum));
+  }
+  return command;
+}
+
+function quotasOf(flags: QuotaFlags): QuotasPatch | undefined {
+  const quotas: QuotasPatch = {};
+  for (const [name] of QUOTA_OPTIONS) {
+    const value = flags[name];
+    if (value !== undefined) quotas[name] = value;
+  }
+  return Object.keys(quotas).length === 0 ? undefined : quotas;
+}
+
+function tenantPath(tenant: string): string {
+  return `/v1/tenants/${pathPart(tenant)}`;
+}

@@ -1,0 +1,22 @@
+import { createInterface } from "node:readline/promises";
+import { usageError } from "./cli-error.ts";
+import type { CommandContext } from "./command-context.ts";
+
+/** Asks before something is lost; a script has to say `--yes`, because nobody is there to ask. */
+export async function confirm(
+  { io, terminal }: CommandContext,
+  question: string,
+  isYes: boolean | undefined,
+): Promise<void> {
+  if (isYes === true) return;
+  if (io.stdin.isTTY !== true || terminal.isJson) {
+    throw usageError(`${question} Nobody is here to ask`, "Say --yes to do it.");
+  }
+  const readline = createInterface({ input: io.stdin, output: io.stderr });
+  try {
+    const answer = await readline.question(`${question} [y/N] `);
+    if (!/^y(?:es)?$/iu.test(answer.trim())) throw usageError("nothing was done");
+  } finally {
+    readline.close();
+  }
+}

@@ -1,0 +1,21 @@
+/** JSON text as an object of unknown members; undefined where it is anything else, or not JSON. */
+export function parseRecord(text: string): Readonly<Record<string, unknown>> | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    // Not JSON: the caller says what that means.
+    return undefined;
+  }
+  return isRecord(value) ? value : undefined;
+}
+
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** A document of the host as the type of its schema, which the host writes it by; undefined where it is no object. */
+export function parseDocument<T extends object>(text: string): T | undefined {
+  // eslint-disable-next-line typescript/no-unsafe-type-assertion -- The one place where an answer gets its type.
+  return parseRecord(text) as T | undefined;
+}
