@@ -1,5 +1,6 @@
 import type { ComponentInstance } from "../canonical/component-instance.ts";
 import type { GuestContext } from "../canonical/guest-context.ts";
+import type { StringEncoding } from "../canonical/strings.ts";
 import { trap } from "../canonical/trap.ts";
 import type { ComponentValue } from "../component/types.ts";
 
@@ -7,7 +8,7 @@ import type { ComponentValue } from "../component/types.ts";
 export interface AsyncSignature {
   /** Equal for structurally equal result types. */
   readonly resultKey: string;
-  readonly stringEncoding: string;
+  readonly stringEncoding: StringEncoding;
 }
 
 // One call into a component instance, from entering it to its exit.
@@ -47,10 +48,6 @@ export class Task {
     this.requireNoBorrows();
     this.#hasReturned = true;
     this.#result = result;
-  }
-
-  requireNotReturned(): void {
-    if (this.#hasReturned) trap("task.return was called twice for one call");
   }
 
   /** Gives the current task back to the call outside, if there is one. */

@@ -86,8 +86,8 @@ export class GuestContext {
     return this.#memory ?? trap("the function needs a memory, and names none");
   }
 
-  hasSameMemory(other: GuestContext): boolean {
-    return this.#memory === other.#memory;
+  get hasMemory(): boolean {
+    return this.#memory !== undefined;
   }
 
   allocate(alignment: number, byteLength: number): number {

@@ -7,12 +7,15 @@
 // L3. A promise that settles after the guest was closed changes nothing and resumes nobody.
 
 import type { ComponentValue, FuncType } from "../component/types.ts";
+import type { Guest } from "./guest.ts";
 import type { CoreFunction, CoreResult, CoreValue, GuestContext } from "./guest-context.ts";
 import { FLAT_PARAMS_MAX, FLAT_RESULTS_MAX } from "./layout.ts";
-import { Loans, requireMayLeave } from "./resources.ts";
+import { requireMayLeave } from "./leave.ts";
+import { Loans } from "./resources.ts";
 import { compileLoweredResult, compileSequence, containsBorrow } from "./signature.ts";
 import type { LoweredResult } from "./signature.ts";
 import type { StringEncoding } from "./strings.ts";
+import { trap } from "./trap.ts";
 
 export type HostFunction = (...args: never[]) => ComponentValue;
 
@@ -42,7 +45,7 @@ export function compileLoweredImport(type: FuncType, options: LowerOptions): Low
         requireMayLeave(cx.instance);
         const loans = lends ? new Loans() : undefined;
         const args = liftArguments(cx, params.lift, flat, loans);
-        const returned = callHost(host, receiver, args);
+        const returned = callHost(cx, host, receiver, args);
         const address = flat[params.coreLength];
         if (suspends && returned instanceof Promise) {
           return settleLater(cx, returned, result, address, loans);
@@ -70,11 +73,22 @@ export function liftArguments(
 
 /** The types were checked when the component was linked: the host's declaration says the same. */
 export function callHost(
+  cx: GuestContext,
   host: HostFunction,
   receiver: unknown,
   args: readonly ComponentValue[],
 ): ComponentValue {
-  return Reflect.apply(host, receiver, args);
+  const { guest } = cx.instance;
+  requireOpen(guest);
+  const returned: ComponentValue = Reflect.apply(host, receiver, args);
+  // A host function may end its own caller, which then must not go on.
+  requireOpen(guest);
+  return returned;
+}
+
+function requireOpen(guest: Guest): void {
+  if (guest.failure !== undefined) throw guest.failure.cause;
+  if (guest.isClosed) trap("the guest was ended");
 }
 
 function settleLater(

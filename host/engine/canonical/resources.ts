@@ -9,6 +9,7 @@ import { Task } from "../async/task.ts";
 import type { ResourceId } from "../component/types.ts";
 import type { ComponentInstance } from "./component-instance.ts";
 import type { SyncCoreFunction, GuestContext } from "./guest-context.ts";
+import { guarded, requireMayLeave } from "./leave.ts";
 import { trap } from "./trap.ts";
 
 /** How a resource of the plan behaves in one guest: a resource of the host, or of the guest. */
@@ -196,18 +197,4 @@ function destroy(type: ResourceType, rep: number, caller: ComponentInstance | un
   destructor(rep);
   task.end();
   definedBy.leave(caller);
-}
-
-export function requireMayLeave(instance: ComponentInstance): void {
-  if (!instance.mayLeave)
-    trap("the guest made a call where none is allowed (in `realloc` or post-return)");
-}
-
-/** Runs the host's side of a call out of the guest: what it throws ends the guest. */
-export function guarded<T>(instance: ComponentInstance, run: () => T): T {
-  try {
-    return run();
-  } catch (cause) {
-    throw instance.guest.fail(cause);
-  }
 }
