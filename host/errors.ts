@@ -36,6 +36,7 @@ export const ERROR_CODES = {
   MANIFEST_INVALID: { status: 422, retryable: false },
   COMPILE_LIMIT_EXCEEDED: { status: 422, retryable: false },
   UPLOAD_TOO_LARGE: { status: 413, retryable: false },
+  ARTIFACT_DAMAGED: { status: 500, retryable: false },
   UPLOAD_SUPERSEDED: { status: 409, retryable: true },
   // Invocations.
   INPUT_INVALID: { status: 400, retryable: false },

@@ -1,0 +1,161 @@
+import { Type } from "typebox";
+import type { Static } from "typebox";
+import { HostError } from "../errors.ts";
+
+// One app as it is stored, and what may become of it. Records are immutable; each function here
+// takes one and answers the next, and knows nothing of disks or threads.
+
+const text = Type.String();
+const whole = Type.Integer();
+
+/** How to make a revision runnable again without compiling it. */
+const CompiledArtifact = Type.Object({
+  /** Of the engine that made it: another engine compiles the component anew. */
+  engineTag: text,
+  planSha256: text,
+  moduleSha256s: Type.Array(text),
+});
+export type CompiledArtifact = Readonly<Static<typeof CompiledArtifact>>;
+
+const Revision = Type.Object({
+  /** SHA-256 of the component, which is also the name of its artifact. */
+  revisionId: text,
+  deployedAtMs: whole,
+  functions: Type.Array(Type.Object({ name: text, description: Type.Optional(text) })),
+  imports: Type.Array(text),
+  sizes: Type.Object({
+    componentBytes: whole,
+    coreModules: whole,
+    coreModuleBytes: whole,
+    sharedCoreModuleBytes: whole,
+  }),
+  artifact: CompiledArtifact,
+});
+export type Revision = Readonly<Static<typeof Revision>>;
+
+/** What the owner of an app has set; what is absent follows the host's defaults. */
+const AppSettings = Type.Object({
+  deadlineMs: Type.Optional(whole),
+  concurrencyMax: Type.Optional(whole),
+  queueDepthMax: Type.Optional(whole),
+  idleInstancesMax: Type.Optional(whole),
+  environment: Type.Optional(Type.Record(text, text)),
+});
+export type AppSettings = Readonly<Static<typeof AppSettings>>;
+
+export const AppRecordSchema = Type.Object({
+  tenantId: text,
+  app: text,
+  activeRevisionId: text,
+  /** Newest upload first. */
+  revisions: Type.Array(Revision, { minItems: 1 }),
+  settings: AppSettings,
+  createdAtMs: whole,
+  updatedAtMs: whole,
+});
+export type AppRecord = Readonly<Static<typeof AppRecordSchema>>;
+
+export function activeRevision(record: AppRecord): Revision {
+  return findRevision(record, record.activeRevisionId);
+}
+
+/**
+ * The app after an upload: the revision is active and first in the history, also when an equal one
+ * was there before. The oldest ones beyond `keptMax` go, never the active one.
+ */
+export function withRevision(
+  record: AppRecord | undefined,
+  identity: { readonly tenantId: string; readonly app: string },
+  revision: Revision,
+  keptMax: number,
+): AppRecord {
+  const older = record?.revisions.filter(({ revisionId }) => revisionId !== revision.revisionId);
+  return {
+    tenantId: identity.tenantId,
+    app: identity.app,
+    activeRevisionId: revision.revisionId,
+    revisions: [revision, ...(older ?? [])].slice(0, keptMax),
+    settings: record?.settings ?? {},
+    createdAtMs: record?.createdAtMs ?? revision.deployedAtMs,
+    updatedAtMs: revision.deployedAtMs,
+  };
+}
+
+/** The app with another revision of its history active: the named one, or the one before the active. */
+export function rolledBack(
+  record: AppRecord,
+  revisionId: string | undefined,
+  nowMs: number,
+): AppRecord {
+  const target =
+    revisionId === undefined ? revisionBefore(record) : findRevision(record, revisionId);
+  return { ...record, activeRevisionId: target.revisionId, updatedAtMs: nowMs };
+}
+
+/** The app with some settings changed: null unsets one, and what is absent stays. */
+export function configured(
+  record: AppRecord,
+  patch: { readonly [Name in keyof AppSettings]?: AppSettings[Name] | null | undefined },
+  nowMs: number,
+): AppRecord {
+  const { settings } = record;
+  const next = <Name extends keyof AppSettings>(name: Name): Pick<AppSettings, Name> | object => {
+    const wanted = patch[name] === undefined ? settings[name] : patch[name];
+    return wanted === undefined || wanted === null ? {} : { [name]: wanted };
+  };
+  return {
+    ...record,
+    settings: {
+      ...next("deadlineMs"),
+      ...next("concurrencyMax"),
+      ...next("queueDepthMax"),
+      ...next("idleInstancesMax"),
+      ...next("environment"),
+    },
+    updatedAtMs: nowMs,
+  };
+}
+
+/** The app with one revision compiled anew. */
+export function withArtifact(
+  record: AppRecord,
+  revisionId: string,
+  artifact: CompiledArtifact,
+): AppRecord {
+  return {
+    ...record,
+    revisions: record.revisions.map((revision) =>
+      revision.revisionId === revisionId ? { ...revision, artifact } : revision,
+    ),
+  };
+}
+
+/** The names of all artifacts that the app needs: its components, their plans and their core modules. */
+export function artifactsOf(record: AppRecord): readonly string[] {
+  return record.revisions.flatMap(({ revisionId, artifact }) => [
+    revisionId,
+    artifact.planSha256,
+    ...artifact.moduleSha256s,
+  ]);
+}
+
+function revisionBefore(record: AppRecord): Revision {
+  const active = record.revisions.findIndex(
+    ({ revisionId }) => revisionId === record.activeRevisionId,
+  );
+  const before = record.revisions[active + 1];
+  if (before === undefined) {
+    throw new HostError("REVISION_NOT_FOUND", "the app has no revision before the active one");
+  }
+  return before;
+}
+
+function findRevision(record: AppRecord, revisionId: string): Revision {
+  const found = record.revisions.find((revision) => revision.revisionId === revisionId);
+  if (found === undefined) {
+    throw new HostError("REVISION_NOT_FOUND", "the app has no such revision any more", {
+      details: { revision: revisionId },
+    });
+  }
+  return found;
+}

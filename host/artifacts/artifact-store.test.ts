@@ -1,0 +1,151 @@
+import { execFileSync } from "node:child_process";
+import { createHash, randomBytes } from "node:crypto";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { ArtifactStore } from "./artifact-store.ts";
+
+function directory(): string {
+  const path = mkdtempSync(join(tmpdir(), "downpour-artifacts-"));
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+async function* chunks(...parts: readonly (string | Uint8Array)[]): AsyncGenerator<Uint8Array> {
+  for (const part of parts) yield Buffer.from(part);
+}
+
+async function* breaking(): AsyncGenerator<Uint8Array> {
+  yield Buffer.alloc(10);
+  throw new Error("the client went away");
+}
+
+/** Every file under the directory, staged ones included. */
+function files(path: string): readonly string[] {
+  return readdirSync(path, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => entry.name);
+}
+
+function sha256(bytes: string | Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+test("bytes come back under their hash", async () => {
+  const store = await ArtifactStore.open(directory());
+  const { sha256: name, isNew } = await store.put(Buffer.from("hello"));
+  expect(name).toBe(sha256("hello"));
+  expect(isNew).toBe(true);
+  expect(Buffer.from(await store.read(name)).toString()).toBe("hello");
+});
+
+test("equal bytes are kept once", async () => {
+  const path = directory();
+  const store = await ArtifactStore.open(path);
+  await store.put(Buffer.from("same"));
+  expect(await store.put(Buffer.from("same"))).toMatchObject({ isNew: false });
+  expect(files(path)).toHaveLength(1);
+});
+
+test("a staged stream is hashed, and becomes an artifact when it is adopted", async () => {
+  const path = directory();
+  const store = await ArtifactStore.open(path);
+  const staged = await store.stage(chunks("ab", "", "cd"), 4);
+  expect(staged).toMatchObject({ sha256: sha256("abcd"), bytes: 4 });
+  expect(await store.has(staged.sha256)).toBe(false);
+  await store.adopt(staged);
+  expect(Buffer.from(await store.read(staged.sha256)).toString()).toBe("abcd");
+  expect(files(path)).toEqual([staged.sha256]);
+});
+
+test("a large stream arrives whole", async () => {
+  const store = await ArtifactStore.open(directory());
+  const parts = Array.from({ length: 100 }, () => randomBytes(50_000));
+  const staged = await store.stage(chunks(...parts), 5_000_000);
+  expect(staged.sha256).toBe(sha256(Buffer.concat(parts)));
+});
+
+test("a stream over the limit is refused where it crosses it, and leaves nothing", async () => {
+  const path = directory();
+  const store = await ArtifactStore.open(path);
+  let taken = 0;
+  async function* endless(): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      taken += 1;
+      yield Buffer.alloc(10);
+    }
+  }
+  await expect(store.stage(endless(), 25)).rejects.toMatchObject({
+    code: "UPLOAD_TOO_LARGE",
+    details: { uploadBytesMax: 25 },
+  });
+  expect(taken).toBe(3);
+  expect(files(path)).toEqual([]);
+});
+
+test("a stream that breaks leaves nothing", async () => {
+  const path = directory();
+  const store = await ArtifactStore.open(path);
+  await expect(store.stage(breaking(), 100)).rejects.toThrow("the client went away");
+  expect(files(path)).toEqual([]);
+});
+
+test("a discarded upload leaves nothing", async () => {
+  const path = directory();
+  const store = await ArtifactStore.open(path);
+  await store.discard(await store.stage(chunks("x"), 10));
+  expect(files(path)).toEqual([]);
+});
+
+test("what a crash left unfinished is removed at the next opening, and artifacts stay", async () => {
+  const path = directory();
+  const store = await ArtifactStore.open(path);
+  await store.put(Buffer.from("kept"));
+  await store.stage(chunks("unfinished"), 100);
+  await ArtifactStore.open(path);
+  expect(files(path)).toEqual([sha256("kept")]);
+});
+
+test("a file that changed on disk, or is gone, is damaged and never given out", async () => {
+  const path = directory();
+  const store = await ArtifactStore.open(path);
+  const { sha256: name } = await store.put(Buffer.from("good"));
+  writeFileSync(join(path, name.slice(0, 2), name), "evil");
+  await expect(store.read(name)).rejects.toMatchObject({ code: "ARTIFACT_DAMAGED" });
+  rmSync(join(path, name.slice(0, 2), name));
+  await expect(store.read(name)).rejects.toMatchObject({ code: "ARTIFACT_DAMAGED" });
+});
+
+test("a sweep removes what is not referenced, and nothing else", async () => {
+  const path = directory();
+  const store = await ArtifactStore.open(path);
+  const kept = await store.put(Buffer.from("kept"));
+  for (let n = 0; n < 100; n += 1) await store.put(Buffer.from(`garbage ${n}`));
+  const staged = await store.stage(chunks("being uploaded"), 100);
+  expect(await store.sweep(new Set([kept.sha256]))).toBe(100);
+  expect(new Set(files(path))).toEqual(new Set([kept.sha256, basename(staged.path)]));
+});
+
+test("a full disk is a typed error, leaves nothing half-written, and what is there can be read", async (context) => {
+  const path = directory();
+  const mount = join(path, "small");
+  mkdirSync(mount);
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=256k", "tmpfs", mount], { stdio: "pipe" });
+  } catch {
+    context.skip("mounting a small file system is not permitted here");
+  }
+  onTestFinished(() => {
+    execFileSync("umount", [mount]);
+  });
+  const store = await ArtifactStore.open(join(mount, "artifacts"));
+  const small = await store.put(Buffer.from("small"));
+  const full = { code: "STORAGE_FULL" };
+  await expect(store.put(Buffer.alloc(1_000_000))).rejects.toMatchObject(full);
+  const stream = chunks(...Array.from({ length: 100 }, () => Buffer.alloc(10_000)));
+  await expect(store.stage(stream, 10_000_000)).rejects.toMatchObject(full);
+  expect(files(mount)).toEqual([small.sha256]);
+  expect(Buffer.from(await store.read(small.sha256)).toString()).toBe("small");
+  await expect(store.put(Buffer.from("also small"))).resolves.toMatchObject({ isNew: true });
+});

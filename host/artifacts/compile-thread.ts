@@ -1,0 +1,183 @@
+import assert from "node:assert/strict";
+import { Worker } from "node:worker_threads";
+import { HostError } from "../errors.ts";
+import type { CompileReply, CompileRequest, CompileThreadData } from "./compile-messages.ts";
+
+export interface CompileThreadOptions {
+  readonly artifactDirectory: string;
+  readonly heapMibMax: number;
+  readonly timeMaxMs: number;
+  readonly queueDepthMax: number;
+  /** Without work for so long, the thread ends; the next request starts it again. */
+  readonly idleMs: number;
+}
+
+interface Task {
+  readonly request: CompileRequest;
+  readonly resolve: (reply: CompileReply) => void;
+  readonly reject: (error: HostError) => void;
+}
+
+/** Young generation and code: beside the heap that the configuration speaks of. */
+const YOUNG_GENERATION_MIB = 32;
+
+// Owns one compile thread: starts it when there is work, ends it when there is none, and replaces it
+// when it exceeds a limit.
+//
+// H1. One request is in the thread at a time; the others wait here, at most `queueDepthMax`.
+// H2. Every request is settled exactly once, also when the thread dies.
+// H3. The clock of a request starts when the thread takes it, and not while it waits or the thread starts.
+export class CompileThread {
+  readonly #options: CompileThreadOptions;
+  #queue: Task[] = [];
+  #current: Task | undefined;
+  #worker: Worker | undefined;
+  #isReady = false;
+  #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  constructor(options: CompileThreadOptions) {
+    this.#options = options;
+  }
+
+  /** Starts the thread before there is work for it. */
+  warmUp(): void {
+    if (this.#worker === undefined && !this.#isClosed) this.#start();
+  }
+
+  run(request: CompileRequest): Promise<CompileReply> {
+    if (this.#isClosed) {
+      return Promise.reject(new HostError("HOST_DRAINING", "the host is shutting down"));
+    }
+    const { queueDepthMax } = this.#options;
+    if (this.#queue.length >= queueDepthMax) {
+      const details = { compileQueueDepthMax: queueDepthMax };
+      return Promise.reject(
+        new HostError("QUEUE_FULL", "too many uploads wait to be compiled", { details }),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ request, resolve, reject });
+      if (this.#worker === undefined) this.#start();
+      else this.#next();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const draining = new HostError("HOST_DRAINING", "the host is shutting down");
+    for (const task of this.#queue) task.reject(draining);
+    this.#queue = [];
+    await this.#end(draining);
+  }
+
+  #start(): void {
+    const workerData: CompileThreadData = { artifactDirectory: this.#options.artifactDirectory };
+    const worker = new Worker(new URL("compile-worker.ts", import.meta.url), {
+      workerData,
+      name: "compile",
+      // The thread runs guest code: it gets nothing of the host's environment.
+      env: {},
+      resourceLimits: {
+        maxOldGenerationSizeMb: this.#options.heapMibMax,
+        maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB,
+      },
+    });
+    worker.unref();
+    this.#worker = worker;
+    this.#isReady = false;
+    worker.on("message", (reply: CompileReply) => this.#onReply(worker, reply));
+    worker.on("error", (cause: unknown) => this.#onDead(worker, cause));
+    worker.on("exit", () => this.#onDead(worker, undefined));
+  }
+
+  #next(): void {
+    if (!this.#isReady || this.#current !== undefined) return;
+    clearTimeout(this.#timer);
+    const task = this.#queue.shift();
+    if (task === undefined) {
+      this.#timer = setTimeout(() => void this.#end(undefined), this.#options.idleMs).unref();
+      return;
+    }
+    this.#current = task;
+    const { timeMaxMs } = this.#options;
+    this.#timer = setTimeout(() => {
+      const message = `compiling and describing the component took more than ${timeMaxMs} ms`;
+      const details = { compileTimeMaxMs: timeMaxMs };
+      void this.#end(new HostError("COMPILE_LIMIT_EXCEEDED", message, { details }));
+    }, timeMaxMs);
+    this.#worker?.postMessage(task.request);
+  }
+
+  #onReply(worker: Worker, reply: CompileReply): void {
+    if (worker !== this.#worker) return;
+    if (reply.kind === "ready") {
+      this.#isReady = true;
+    } else {
+      const task = this.#current;
+      assert(task !== undefined);
+      this.#current = undefined;
+      task.resolve(reply);
+    }
+    this.#next();
+  }
+
+  #onDead(worker: Worker, cause: unknown): void {
+    if (worker !== this.#worker) return;
+    this.#forget();
+    const isMemory = errorCode(cause) === "ERR_WORKER_OUT_OF_MEMORY";
+    const error = isMemory
+      ? new HostError(
+          "COMPILE_LIMIT_EXCEEDED",
+          `compiling and describing the component took more than ${this.#options.heapMibMax} MiB of heap`,
+          { details: { compileHeapMibMax: this.#options.heapMibMax }, cause },
+        )
+      : new HostError("INTERNAL", "internal error", { cause });
+    // A thread that dies before it is ready would do so again: fail what waits, do not spin.
+    const failed = this.#current ?? this.#queue.shift();
+    this.#current = undefined;
+    failed?.reject(error);
+    if (this.#queue.length > 0) this.#start();
+  }
+
+  /** Terminates the thread. What it was working on fails with the error; what waits gets a new thread. */
+  async #end(error: HostError | undefined): Promise<void> {
+    const worker = this.#worker;
+    const task = this.#current;
+    this.#forget();
+    this.#current = undefined;
+    if (error !== undefined) task?.reject(error);
+    if (this.#queue.length > 0) this.#start();
+    await worker?.terminate();
+  }
+
+  #forget(): void {
+    clearTimeout(this.#timer);
+    this.#worker = undefined;
+    this.#isReady = false;
+  }
+}
+
+/** The reply of the kind that was asked for, or the refusal as an error. */
+export function expectReply<Kind extends "compiled" | "loaded">(
+  reply: CompileReply,
+  kind: Kind,
+): Extract<CompileReply, { readonly kind: Kind }> {
+  if (reply.kind === "refused") {
+    const { code, message, details } = reply.error;
+    throw new HostError(code, message, { details, cause: reply.bug });
+  }
+  assert(isKind(reply, kind));
+  return reply;
+}
+
+function isKind<Kind extends CompileReply["kind"]>(
+  reply: CompileReply,
+  kind: Kind,
+): reply is Extract<CompileReply, { readonly kind: Kind }> {
+  return reply.kind === kind;
+}
+
+function errorCode(cause: unknown): string | undefined {
+  return cause instanceof Error && "code" in cause ? String(cause.code) : undefined;
+}

@@ -1,0 +1,171 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { parentPort, workerData } from "node:worker_threads";
+import { createEngine } from "../engine/create-engine.ts";
+import { ComponentError } from "../engine/engine.ts";
+import type {
+  Compilation,
+  CompileLimits,
+  ComponentErrorKind,
+  StoredComponent,
+} from "../engine/engine.ts";
+import { wasiDeclarations } from "../engine/wasi/index.ts";
+import { HostError } from "../errors.ts";
+import type { ErrorCode } from "../errors.ts";
+import { unreachable } from "../protocol.ts";
+import { functionWorld } from "../world/function-world.ts";
+import type { CompiledArtifact } from "./app-record.ts";
+import { ArtifactStore } from "./artifact-store.ts";
+import type {
+  CompiledUpload,
+  CompileReply,
+  CompileRequest,
+  CompileThreadData,
+  LoadedComponent,
+} from "./compile-messages.ts";
+import { describeComponent } from "./describe.ts";
+import { engineTag } from "./engine-tag.ts";
+
+// The entry of a compile thread: the only place where the bytes of an upload are looked at. It may be
+// terminated at any instruction, and owns nothing but what it is working on.
+
+/** How large a component may be is decided while it is received; here only its structure is bounded. */
+const LIMITS: CompileLimits = {
+  componentBytesMax: Number.MAX_SAFE_INTEGER,
+  nestingDepthMax: 32,
+  coreModulesMax: 256,
+  typeNodesMax: 200_000,
+  definitionsMax: 200_000,
+  nameBytesMax: 1_024,
+};
+
+const CODES = {
+  malformed: "COMPONENT_MALFORMED",
+  "core-module": "COMPONENT_IS_CORE_MODULE",
+  unsupported: "COMPONENT_UNSUPPORTED",
+  "too-complex": "COMPONENT_TOO_COMPLEX",
+  "import-not-allowed": "IMPORT_NOT_ALLOWED",
+  "world-mismatch": "WORLD_MISMATCH",
+} as const satisfies Record<ComponentErrorKind, ErrorCode>;
+
+const PROBLEMS_MAX = 32;
+
+assert(parentPort !== null);
+const port = parentPort;
+const { artifactDirectory }: CompileThreadData = workerData;
+
+const engine = createEngine();
+const world = functionWorld(wasiDeclarations);
+const tag = engineTag();
+const artifacts = ArtifactStore.attach(artifactDirectory);
+
+port.on("message", (request: CompileRequest) => {
+  void answer(request).then((reply) => port.postMessage(reply));
+});
+port.postMessage({ kind: "ready" } satisfies CompileReply);
+
+async function answer(request: CompileRequest): Promise<CompileReply> {
+  try {
+    switch (request.kind) {
+      case "compile":
+        return { kind: "compiled", upload: await compileUpload(request.componentPath) };
+      case "load":
+        return { kind: "loaded", loaded: await load(request.componentSha256, request.artifact) };
+      default:
+        return unreachable(request);
+    }
+  } catch (error) {
+    const refusal = toHostError(error);
+    const bug = refusal.code === "INTERNAL" && error instanceof Error ? error.stack : undefined;
+    return { kind: "refused", error: refusal.toWire(), bug };
+  }
+}
+
+async function compileUpload(path: string): Promise<CompiledUpload> {
+  const bytes = await readFile(path);
+  const compilation = compile(bytes);
+  const manifest = await describeComponent(engine, compilation.component);
+  const { modules } = compilation.stored;
+  const { artifact, newModules } = await store(compilation.stored);
+  const coreModuleBytes = sumBytes(modules);
+  return {
+    component: compilation.component,
+    artifact,
+    manifest,
+    coreModules: modules.length,
+    coreModuleBytes,
+    sharedCoreModuleBytes: coreModuleBytes - sumBytes(newModules),
+  };
+}
+
+/** From the stored plan where this engine made it and it is undamaged; else from the component. */
+async function load(componentSha256: string, artifact: CompiledArtifact): Promise<LoadedComponent> {
+  if (artifact.engineTag === tag) {
+    try {
+      return { component: engine.load(await readStored(artifact)), recompiled: undefined };
+    } catch (error) {
+      // A damaged plan or module is made again below; the component itself then has to be sound.
+      if (!(error instanceof HostError && error.code === "ARTIFACT_DAMAGED")) throw error;
+    }
+  }
+  const compilation = compile(await artifacts.read(componentSha256));
+  const stored = await store(compilation.stored);
+  return { component: compilation.component, recompiled: stored.artifact };
+}
+
+function compile(bytes: Uint8Array): Compilation {
+  return engine.compile(bytes, world, LIMITS);
+}
+
+async function store(stored: StoredComponent): Promise<{
+  readonly artifact: CompiledArtifact;
+  readonly newModules: StoredComponent["modules"];
+}> {
+  const { plan, modules, imports } = stored;
+  const planBytes = Buffer.from(JSON.stringify({ plan, imports }));
+  const [planFile, ...moduleFiles] = await Promise.all([
+    artifacts.put(planBytes),
+    ...modules.map(({ bytes }) => artifacts.put(bytes)),
+  ]);
+  return {
+    artifact: {
+      engineTag: tag,
+      planSha256: planFile.sha256,
+      moduleSha256s: moduleFiles.map(({ sha256 }) => sha256),
+    },
+    newModules: modules.filter((_, index) => moduleFiles[index]?.isNew === true),
+  };
+}
+
+async function readStored(artifact: CompiledArtifact): Promise<StoredComponent> {
+  const [planBytes, ...modules] = await Promise.all([
+    artifacts.read(artifact.planSha256),
+    ...artifact.moduleSha256s.map((sha256) => artifacts.read(sha256)),
+  ]);
+  // Ours, and unchanged: the engine of this tag wrote it, and its hash was checked.
+  const stored: Pick<StoredComponent, "plan" | "imports"> = JSON.parse(
+    Buffer.from(planBytes).toString(),
+  );
+  return {
+    ...stored,
+    modules: modules.map((bytes, index) => ({
+      sha256: artifact.moduleSha256s[index] ?? "",
+      bytes,
+    })),
+  };
+}
+
+function sumBytes(modules: StoredComponent["modules"]): number {
+  return modules.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
+}
+
+function toHostError(error: unknown): HostError {
+  if (!(error instanceof ComponentError)) return HostError.from(error);
+  return new HostError(CODES[error.kind], error.message, {
+    details: {
+      problems: error.problems.slice(0, PROBLEMS_MAX),
+      ...(error.offset !== undefined && { offset: error.offset }),
+    },
+    cause: error,
+  });
+}
