@@ -1,0 +1,742 @@
+import type { CompileLimits, World } from "../engine.ts";
+import {
+  FLAT_ASYNC_PARAMS_MAX,
+  FLAT_PARAMS_MAX,
+  FLAT_RESULTS_MAX,
+  layoutOf,
+} from "../canonical/layout.ts";
+import { bindExtern, resolveAlias } from "./bind.ts";
+import type { Binding } from "./bind.ts";
+import { Budget } from "./budget.ts";
+import { WorldCheck } from "./check.ts";
+import type {
+  ComponentEntity,
+  CoreInstance,
+  CoreItem,
+  Entity,
+  FuncEntity,
+  PendingLift,
+  PendingTrampoline,
+  ResourceType,
+  SizedFunc,
+} from "./entity.ts";
+import { quoteName } from "./names.ts";
+import { PLAN_FORMAT } from "./plan.ts";
+import type {
+  CoreExportReference,
+  CoreImport,
+  CoreImportSource,
+  LiftPlan,
+  LinkStep,
+  Plan,
+  TrampolinePlan,
+} from "./plan.ts";
+import { malformed, unsupported } from "./reader.ts";
+import { resolveReference, resolveResource, resolveType } from "./resolve-types.ts";
+import { Scope } from "./scope.ts";
+import type {
+  CanonOptionsSyntax,
+  CanonSyntax,
+  ComponentSyntax,
+  CoreArg,
+  Definition,
+  NamedSortIndex,
+} from "./syntax.ts";
+import type { ResourceId, ValueType } from "./types.ts";
+
+/**
+ * Instantiates a component in the abstract: walks its definitions, and those of the components it
+ * instantiates, as instantiation would, with entities in place of values. What remains is the plan.
+ *
+ * P1. Each instantiation of a nested component is walked anew, and paid for (`Budget`).
+ * P2. Steps are written when something uses their outcome: a function that nothing uses costs nothing.
+ * P3. A component of the wrong world is reported with all its problems; one that is inconsistent in
+ *     itself with the first.
+ */
+export function buildPlan(
+  root: ComponentSyntax,
+  moduleAt: (index: number) => ModuleInterface,
+  world: World,
+  limits: CompileLimits,
+): { readonly plan: Plan; readonly imports: readonly string[] } {
+  const check = new WorldCheck(world);
+  const planner = new Planner(moduleAt, check, new Budget(limits));
+  const plan = planner.plan(root);
+  check.finish();
+  return { plan, imports: check.importNames };
+}
+
+/** What a core module imports and exports, as WebAssembly tells. Equal modules have equal numbers. */
+export interface ModuleInterface {
+  readonly number: number;
+  readonly imports: readonly {
+    readonly module: string;
+    readonly name: string;
+    readonly sort: CoreItem["sort"];
+  }[];
+  readonly exports: ReadonlyMap<string, CoreItem["sort"]>;
+}
+
+/** One component instance on the way into the plan. */
+interface InstanceInMaking {
+  readonly parent: InstanceInMaking | undefined;
+  readonly depth: number;
+  readonly scope: Scope;
+  readonly exports: Map<string, Entity>;
+  readonly importNames: Set<string>;
+  /** Its number in the plan, once something needs it. */
+  number: number | undefined;
+}
+
+/** Gives an import its meaning. */
+type Supply = (definition: Definition & { kind: "import" }, instance: InstanceInMaking) => Entity;
+
+class Planner {
+  readonly #moduleAt: (index: number) => ModuleInterface;
+  readonly #check: WorldCheck;
+  readonly #budget: Budget;
+  readonly #steps: LinkStep[] = [];
+  readonly #componentInstances: { readonly parent: number | null }[] = [];
+  readonly #lifts: LiftPlan[] = [];
+  readonly #contexts = new Map<string, number>();
+  #coreInstanceCount = 0;
+  #trampolineCount = 0;
+  #canSuspend = false;
+  #nextResource: ResourceId;
+
+  constructor(moduleAt: (index: number) => ModuleInterface, check: WorldCheck, budget: Budget) {
+    this.#moduleAt = moduleAt;
+    this.#check = check;
+    this.#budget = budget;
+    this.#nextResource = check.firstFreeResource;
+  }
+
+  plan(root: ComponentSyntax): Plan {
+    const exported = this.#instantiate(
+      root,
+      new Scope(undefined),
+      undefined,
+      1,
+      (definition, instance) => this.#supplyFromWorld(definition, instance),
+    );
+    const exports = this.#check
+      .checkExports(exported, this.#budget)
+      .map(({ name, lift }) => ({ name, lift: this.#liftNumber(lift) }));
+    return {
+      format: PLAN_FORMAT,
+      componentInstances: this.#componentInstances,
+      hostResources: this.#check.hostResources,
+      steps: this.#steps,
+      lifts: this.#lifts,
+      exports,
+      canSuspend: this.#canSuspend,
+    };
+  }
+
+  #instantiate(
+    component: ComponentSyntax,
+    scope: Scope,
+    parent: InstanceInMaking | undefined,
+    depth: number,
+    supply: Supply,
+  ): ReadonlyMap<string, Entity> {
+    const instance: InstanceInMaking = {
+      parent,
+      depth,
+      scope,
+      exports: new Map(),
+      importNames: new Set(),
+      number: undefined,
+    };
+    for (const definition of component.definitions) {
+      this.#budget.checkDepth(depth, definition.offset);
+      this.#budget.spendDefinitions(1, definition.offset);
+      this.#define(definition, instance, supply);
+    }
+    return instance.exports;
+  }
+
+  #define(definition: Definition, instance: InstanceInMaking, supply: Supply): void {
+    const { scope } = instance;
+    const { offset } = definition;
+    switch (definition.kind) {
+      case "core-module":
+        scope.add({ sort: "core module", module: definition.module });
+        return;
+      case "core-instantiate":
+        scope.add(this.#instantiateCore(definition.module, definition.args, scope, offset));
+        return;
+      case "core-exports":
+        scope.add(this.#collectCoreExports(definition.exports, scope, offset));
+        return;
+      case "component":
+        scope.add({ sort: "component", component: definition.component, outer: scope.asOuter() });
+        return;
+      case "instantiate":
+        scope.add(this.#instantiateNested(definition, instance));
+        return;
+      case "exports":
+        scope.add({
+          sort: "instance",
+          exports: this.#collect(definition.exports, "export", scope, offset),
+          isHost: false,
+        });
+        return;
+      case "alias-export":
+      case "alias-core-export":
+      case "alias-outer":
+        scope.add(resolveAlias(definition, scope, offset));
+        return;
+      case "type":
+        if (definition.type.kind === "resource") {
+          const type = this.#defineResource(definition.type.destructor, instance, offset);
+          scope.add({ sort: "type", type });
+        } else {
+          const type = resolveType(definition.type, scope, this.#budget, offset);
+          scope.add({ sort: "type", type });
+        }
+        return;
+      case "import":
+        if (instance.importNames.has(definition.name)) {
+          throw malformed(`the import ${quoteName(definition.name)} is there twice`, offset);
+        }
+        instance.importNames.add(definition.name);
+        scope.add(supply(definition, instance));
+        return;
+      case "export":
+        this.#export(definition, instance);
+        return;
+      case "lift":
+        scope.add(this.#lift(definition, instance, offset));
+        return;
+      default:
+        scope.add({ sort: "core func", from: this.#builtin(definition, instance, offset) });
+    }
+  }
+
+  #supplyFromWorld(
+    definition: Definition & { kind: "import" },
+    instance: InstanceInMaking,
+  ): Entity {
+    const { name, type, offset } = definition;
+    const place = { label: quoteName(name), offset, depth: instance.depth };
+    const binding = this.#binding((problem) => this.#check.report(problem));
+    if (type.kind === "instance") {
+      return bindExtern(type, instance.scope, this.#check.offer(name), place, binding);
+    }
+    // A type that is equal to one that is known asks for nothing of the host.
+    if (type.kind !== "type-equal") this.#check.refuseImport(name);
+    return bindExtern(type, instance.scope, undefined, place, binding);
+  }
+
+  #instantiateNested(
+    definition: Definition & { kind: "instantiate" },
+    instance: InstanceInMaking,
+  ): Entity {
+    const { scope, depth } = instance;
+    const { offset } = definition;
+    const nested: ComponentEntity = scope.get("component", definition.component, offset);
+    const args = this.#collect(definition.args, "argument", scope, offset);
+    const exports = this.#instantiate(
+      nested.component,
+      new Scope(nested.outer),
+      instance,
+      depth + 1,
+      (imported, inner) => {
+        const label = quoteName(imported.name);
+        const supplied = args.get(imported.name);
+        if (supplied === undefined) throw malformed(`the argument ${label} is missing`, offset);
+        return bindExtern(
+          imported.type,
+          inner.scope,
+          supplied,
+          { label: `the argument ${label}`, offset, depth: depth + 1 },
+          this.#strictBinding(offset),
+        );
+      },
+    );
+    return { sort: "instance", exports, isHost: false };
+  }
+
+  #export(definition: Definition & { kind: "export" }, instance: InstanceInMaking): void {
+    const { name, sort, index, type, offset } = definition;
+    const { scope, exports } = instance;
+    if (sort.startsWith("core ") && sort !== "core module") {
+      throw malformed(`expected the export of a component, found a ${sort}`, offset);
+    }
+    if (exports.has(name)) throw malformed(`the export ${quoteName(name)} is there twice`, offset);
+    let entity: Entity = scope.get(sort, index, offset);
+    if (type !== null) {
+      const place = { label: `the export ${quoteName(name)}`, offset, depth: instance.depth };
+      entity = bindExtern(type, scope, entity, place, this.#strictBinding(offset));
+    }
+    exports.set(name, entity);
+    scope.add(entity);
+  }
+
+  #collect(
+    items: readonly NamedSortIndex[],
+    what: string,
+    scope: Scope,
+    offset: number,
+  ): Map<string, Entity> {
+    this.#budget.spendDefinitions(items.length, offset);
+    const collected = new Map<string, Entity>();
+    for (const { name, sort, index } of items) {
+      if (collected.has(name))
+        throw malformed(`the ${what} ${quoteName(name)} is there twice`, offset);
+      collected.set(name, scope.get(sort, index, offset));
+    }
+    return collected;
+  }
+
+  #binding(report: (problem: string) => void): Binding {
+    return {
+      budget: this.#budget,
+      report,
+      freshResource: () => this.#freshResource(),
+    };
+  }
+
+  /** Inside a component nothing is the author's choice any more: the toolchain made a mistake. */
+  #strictBinding(offset: number): Binding {
+    return this.#binding((problem) => {
+      throw malformed(problem, offset);
+    });
+  }
+
+  #freshResource(): ResourceId {
+    const resource = this.#nextResource;
+    this.#nextResource += 1;
+    return resource;
+  }
+
+  // Core instances.
+
+  #instantiateCore(
+    moduleIndex: number,
+    args: readonly CoreArg[],
+    scope: Scope,
+    offset: number,
+  ): CoreInstance {
+    this.#budget.spendCoreModule(offset);
+    const module = this.#moduleAt(scope.get("core module", moduleIndex, offset).module);
+    this.#budget.spendDefinitions(args.length + module.imports.length, offset);
+    const instances = new Map<string, CoreInstance>();
+    for (const { name, instance } of args) {
+      if (instances.has(name))
+        throw malformed(`the argument ${quoteName(name)} is there twice`, offset);
+      instances.set(name, scope.get("core instance", instance, offset));
+    }
+    const imports: CoreImport[] = module.imports.map((imported) => {
+      const item = instances.get(imported.module)?.lookup(imported.name);
+      if (item?.sort !== imported.sort) {
+        const name = `${quoteName(imported.module)} ${quoteName(imported.name)}`;
+        throw malformed(`the core import ${name} is not given a ${imported.sort}`, offset);
+      }
+      return { module: imported.module, name: imported.name, from: this.#importSource(item) };
+    });
+    const instance = this.#coreInstanceCount;
+    this.#coreInstanceCount += 1;
+    const memories = Array.from(module.exports)
+      .filter(([, sort]) => sort === "core memory")
+      .map(([name]) => name);
+    this.#steps.push({ kind: "core-instance", module: module.number, imports, memories });
+    return {
+      sort: "core instance",
+      lookup: (name) => {
+        const sort = module.exports.get(name);
+        return sort === undefined ? undefined : { sort, from: { instance, name } };
+      },
+    };
+  }
+
+  #collectCoreExports(
+    items: readonly NamedSortIndex[],
+    scope: Scope,
+    offset: number,
+  ): CoreInstance {
+    const exports = new Map<string, CoreItem>();
+    for (const [name, item] of this.#collect(items, "core export", scope, offset)) {
+      if (!isCoreItem(item))
+        throw malformed(`expected a core export, found a ${item.sort}`, offset);
+      exports.set(name, item);
+    }
+    return { sort: "core instance", lookup: (name) => exports.get(name) };
+  }
+
+  #importSource(item: CoreItem): CoreImportSource {
+    return "make" in item.from ? { trampoline: this.#trampolineNumber(item.from) } : item.from;
+  }
+
+  #trampolineNumber(pending: PendingTrampoline): number {
+    if (pending.number === undefined) {
+      const trampoline = pending.make();
+      if (isSuspending(trampoline)) this.#canSuspend = true;
+      this.#steps.push({ kind: "trampoline", trampoline });
+      pending.number = this.#trampolineCount;
+      this.#trampolineCount += 1;
+    }
+    return pending.number;
+  }
+
+  // Component instances and what belongs to them.
+
+  #instanceNumber(instance: InstanceInMaking): number {
+    if (instance.number === undefined) {
+      const parent = instance.parent === undefined ? null : this.#instanceNumber(instance.parent);
+      instance.number = this.#componentInstances.length;
+      this.#componentInstances.push({ parent });
+    }
+    return instance.number;
+  }
+
+  #context(
+    instance: InstanceInMaking,
+    memory: CoreExportReference | null,
+    realloc: CoreExportReference | null,
+  ): number {
+    const componentInstance = this.#instanceNumber(instance);
+    const key = JSON.stringify([componentInstance, memory, realloc]);
+    let number = this.#contexts.get(key);
+    if (number === undefined) {
+      this.#steps.push({ kind: "context", componentInstance, memory, realloc });
+      number = this.#contexts.size;
+      this.#contexts.set(key, number);
+    }
+    return number;
+  }
+
+  #defineResource(
+    destructor: number | null,
+    instance: InstanceInMaking,
+    offset: number,
+  ): ResourceType {
+    const resource = this.#freshResource();
+    this.#steps.push({
+      kind: "guest-resource",
+      resource,
+      componentInstance: this.#instanceNumber(instance),
+      destructor: this.#optionalCoreFunc(destructor, "a destructor", instance.scope, offset),
+    });
+    return { kind: "resource", resource, definedIn: instance };
+  }
+
+  // Lifting and lowering.
+
+  #lift(
+    definition: Definition & { kind: "lift" },
+    instance: InstanceInMaking,
+    offset: number,
+  ): FuncEntity {
+    const { scope } = instance;
+    const { options } = definition;
+    const { type } = scope.get("type", definition.type, offset);
+    if (type.kind !== "func") throw malformed("expected the type of a function to lift", offset);
+    if (options.async && options.callback === null) {
+      throw unsupported("an async export without a callback", offset);
+    }
+    if (options.async && !type.type.async) {
+      throw malformed("expected an async function type for the option async", offset);
+    }
+    const coreFunc = this.#coreFunc(definition.coreFunc, "a lifted function", scope, offset);
+    const references = this.#memoryOptions(options, scope, offset);
+    this.#requireOptions(type, options, "lift", offset);
+    const postReturn = this.#optionalCoreFunc(options.postReturn, "post-return", scope, offset);
+    const callback = this.#optionalCoreFunc(options.callback, "a callback", scope, offset);
+    const lift: PendingLift = {
+      isAsync: options.async,
+      number: undefined,
+      make: () => {
+        this.#budget.spendTypeWalk(type.nodes, offset);
+        return {
+          type: type.type,
+          coreFunc,
+          stringEncoding: options.stringEncoding,
+          context: this.#context(instance, references.memory, references.realloc),
+          async: options.async,
+          postReturn,
+          callback,
+        };
+      },
+    };
+    return { sort: "func", type, origin: { kind: "lift", lift } };
+  }
+
+  #liftNumber(lift: PendingLift): number {
+    if (lift.number === undefined) {
+      const plan = lift.make();
+      lift.number = this.#lifts.length;
+      this.#lifts.push(plan);
+    }
+    return lift.number;
+  }
+
+  #lower(
+    definition: CanonSyntax & { kind: "lower" },
+    instance: InstanceInMaking,
+    offset: number,
+  ): () => TrampolinePlan {
+    const { scope } = instance;
+    const { options } = definition;
+    const { type, origin } = scope.get("func", definition.func, offset);
+    if (options.postReturn !== null || options.callback !== null) {
+      throw malformed(
+        "expected no post-return and no callback where a function is lowered",
+        offset,
+      );
+    }
+    if (options.async)
+      throw unsupported("a function that is lowered with the option async", offset);
+    const { memory, realloc } = this.#memoryOptions(options, scope, offset);
+    this.#requireOptions(type, options, "lower", offset);
+    return () => {
+      const context = this.#context(instance, memory, realloc);
+      const { async, stringEncoding } = options;
+      this.#budget.spendTypeWalk(type.nodes, offset);
+      switch (origin.kind) {
+        case "host": {
+          const { interfaceName, name, suspends } = origin;
+          const kind = "lower-host";
+          return {
+            kind,
+            interfaceName,
+            name,
+            suspends,
+            type: type.type,
+            async,
+            stringEncoding,
+            context,
+          };
+        }
+        case "lift": {
+          const lift = this.#liftNumber(origin.lift);
+          return { kind: "lower-lift", lift, async, stringEncoding, context };
+        }
+        case "missing": {
+          // Never linked: the world check has the problem, and refuses the component at the end.
+          const missing = { interfaceName: "", name: "", suspends: false };
+          return {
+            kind: "lower-host",
+            ...missing,
+            type: type.type,
+            async,
+            stringEncoding,
+            context,
+          };
+        }
+        default:
+          return unreachable(origin);
+      }
+    };
+  }
+
+  #builtin(
+    definition: Exclude<CanonSyntax, { kind: "lift" }>,
+    instance: InstanceInMaking,
+    offset: number,
+  ): PendingTrampoline {
+    return { number: undefined, make: this.#makeBuiltin(definition, instance, offset) };
+  }
+
+  #makeBuiltin(
+    definition: Exclude<CanonSyntax, { kind: "lift" }>,
+    instance: InstanceInMaking,
+    offset: number,
+  ): () => TrampolinePlan {
+    const { scope } = instance;
+    switch (definition.kind) {
+      case "lower":
+        return this.#lower(definition, instance, offset);
+      case "resource-new":
+      case "resource-rep":
+      case "resource-drop": {
+        const { kind } = definition;
+        const type = resolveResource(definition.resource, scope, offset);
+        if (kind !== "resource-drop" && type.definedIn !== instance) {
+          throw malformed(`expected a resource that this component defines for ${kind}`, offset);
+        }
+        const { resource } = type;
+        return () => ({ kind, resource, componentInstance: this.#instanceNumber(instance) });
+      }
+      case "task-return":
+        return this.#taskReturn(definition, instance, offset);
+      case "context-get":
+      case "context-set": {
+        const { kind, slot } = definition;
+        return () => ({ kind, slot, componentInstance: this.#instanceNumber(instance) });
+      }
+      case "waitable-set-wait":
+      case "waitable-set-poll": {
+        const { kind, cancellable } = definition;
+        const memory = this.#coreExport(
+          "core memory",
+          definition.memory,
+          "a memory",
+          scope,
+          offset,
+        );
+        return () => ({ kind, cancellable, context: this.#context(instance, memory, null) });
+      }
+      case "thread-yield": {
+        const { kind, cancellable } = definition;
+        return () => ({ kind, cancellable, componentInstance: this.#instanceNumber(instance) });
+      }
+      case "subtask-cancel": {
+        const { kind, async } = definition;
+        return () => ({ kind, async, componentInstance: this.#instanceNumber(instance) });
+      }
+      default: {
+        const { kind } = definition;
+        return () => ({ kind, componentInstance: this.#instanceNumber(instance) });
+      }
+    }
+  }
+
+  #taskReturn(
+    definition: CanonSyntax & { kind: "task-return" },
+    instance: InstanceInMaking,
+    offset: number,
+  ): () => TrampolinePlan {
+    const { options } = definition;
+    const { async, realloc, postReturn, callback, stringEncoding } = options;
+    if (async || realloc !== null || postReturn !== null || callback !== null) {
+      throw malformed(
+        "expected only the options memory and string-encoding for task.return",
+        offset,
+      );
+    }
+    const { scope } = instance;
+    const value =
+      definition.result === null ? null : resolveReference(definition.result, scope, offset);
+    const { memory } = this.#memoryOptions(options, scope, offset);
+    const result = value?.type ?? null;
+    if (result !== null) {
+      this.#budget.spendTypeWalk(value?.nodes ?? 0, offset);
+      const needsMemory = containsPointer(result) || layoutOf(result).flat.length > FLAT_PARAMS_MAX;
+      if (needsMemory && memory === null) throw malformed("expected the option memory", offset);
+    }
+    return () => {
+      const context = this.#context(instance, memory, null);
+      this.#budget.spendTypeWalk(value?.nodes ?? 0, offset);
+      return { kind: "task-return", result, stringEncoding, context };
+    };
+  }
+
+  #memoryOptions(
+    options: CanonOptionsSyntax,
+    scope: Scope,
+    offset: number,
+  ): { readonly memory: CoreExportReference | null; readonly realloc: CoreExportReference | null } {
+    const memory =
+      options.memory === null
+        ? null
+        : this.#coreExport("core memory", options.memory, "a memory", scope, offset);
+    return { memory, realloc: this.#optionalCoreFunc(options.realloc, "realloc", scope, offset) };
+  }
+
+  /** Values that do not fit into core values pass through memory, and room for them is the guest's to give. */
+  #requireOptions(
+    { type, nodes }: SizedFunc,
+    options: CanonOptionsSyntax,
+    direction: "lift" | "lower",
+    offset: number,
+  ): void {
+    this.#budget.spendTypeWalk(nodes, offset);
+    const params = type.params.map((param) => param.type);
+    const results = type.result === null ? [] : [type.result];
+    const isAsyncLower = options.async && direction === "lower";
+    const resultsMax = options.async ? FLAT_PARAMS_MAX : FLAT_RESULTS_MAX;
+    const paramsMax = isAsyncLower ? FLAT_ASYNC_PARAMS_MAX : FLAT_PARAMS_MAX;
+    const spills = flatCount(params) > paramsMax;
+    const intoGuest = direction === "lift" ? params : results;
+    const needsRealloc = intoGuest.some(containsPointer) || (direction === "lift" && spills);
+    const needsMemory =
+      needsRealloc ||
+      spills ||
+      flatCount(results) > resultsMax ||
+      [...params, ...results].some(containsPointer);
+    if (needsMemory && options.memory === null)
+      throw malformed("expected the option memory", offset);
+    if (needsRealloc && options.realloc === null)
+      throw malformed("expected the option realloc", offset);
+  }
+
+  #optionalCoreFunc(
+    index: number | null,
+    what: string,
+    scope: Scope,
+    offset: number,
+  ): CoreExportReference | null {
+    return index === null ? null : this.#coreFunc(index, what, scope, offset);
+  }
+
+  #coreFunc(index: number, what: string, scope: Scope, offset: number): CoreExportReference {
+    return this.#coreExport("core func", index, what, scope, offset);
+  }
+
+  #coreExport(
+    sort: "core func" | "core memory",
+    index: number,
+    what: string,
+    scope: Scope,
+    offset: number,
+  ): CoreExportReference {
+    const { from } = scope.get(sort, index, offset);
+    if ("make" in from) {
+      throw unsupported(`${what} that is not the export of a core module`, offset);
+    }
+    return from;
+  }
+}
+
+function isCoreItem(entity: Entity): entity is CoreItem {
+  return (
+    entity.sort.startsWith("core ") &&
+    entity.sort !== "core module" &&
+    entity.sort !== "core instance"
+  );
+}
+
+/** Whether the guest's stack may have to wait inside of it. */
+function isSuspending(trampoline: TrampolinePlan): boolean {
+  switch (trampoline.kind) {
+    case "lower-host":
+      return trampoline.suspends && !trampoline.async;
+    case "subtask-cancel":
+      return !trampoline.async;
+    case "waitable-set-wait":
+    case "thread-yield":
+      return true;
+    default:
+      return false;
+  }
+}
+
+function flatCount(types: readonly ValueType[]): number {
+  return types.reduce((sum, type) => sum + layoutOf(type).flat.length, 0);
+}
+
+function containsPointer(type: ValueType): boolean {
+  switch (type.kind) {
+    case "string":
+    case "list":
+      return true;
+    case "record":
+      return type.fields.some((field) => containsPointer(field.type));
+    case "tuple":
+      return type.types.some(containsPointer);
+    case "variant":
+      return type.cases.some((case_) => case_.type !== null && containsPointer(case_.type));
+    case "option":
+      return containsPointer(type.type);
+    case "result":
+      return [type.ok, type.err].some((part) => part !== null && containsPointer(part));
+    default:
+      return false;
+  }
+}
+
+function unreachable(value: never): never {
+  throw new Error(`unreachable: ${JSON.stringify(value)}`);
+}

@@ -1,0 +1,100 @@
+import type { ModuleInterface } from "../component/build-plan.ts";
+import type { CoreItem } from "../component/entity.ts";
+import { escapeText } from "../component/names.ts";
+import { malformed } from "../component/reader.ts";
+import { ComponentError } from "../engine.ts";
+import { hashModule } from "./module-cache.ts";
+import type { ModuleCache } from "./module-cache.ts";
+
+const MESSAGE_CHARACTERS_MAX = 300;
+
+interface UsedModule {
+  readonly sha256: string;
+  readonly bytes: Uint8Array;
+  readonly code: WebAssembly.Module;
+  readonly interface: ModuleInterface;
+}
+
+/**
+ * The core modules of one component, compiled when planning first asks for them: what a component
+ * carries along without using it is neither compiled nor stored.
+ */
+export class UsedModules {
+  readonly #modules: readonly Uint8Array[];
+  readonly #cache: ModuleCache;
+  readonly #byIndex = new Map<number, UsedModule>();
+  /** Equal modules are one; the order is that of their numbers in the plan. */
+  readonly #byHash = new Map<string, UsedModule>();
+
+  constructor(modules: readonly Uint8Array[], cache: ModuleCache) {
+    this.#modules = modules;
+    this.#cache = cache;
+  }
+
+  list(): UsedModule[] {
+    return Array.from(this.#byHash.values());
+  }
+
+  at(index: number): ModuleInterface {
+    const known = this.#byIndex.get(index);
+    if (known !== undefined) return known.interface;
+    const bytes = this.#modules[index];
+    if (bytes === undefined) throw new Error(`there is no core module ${index}`);
+    const sha256 = hashModule(bytes);
+    const equal = this.#byHash.get(sha256);
+    const used = equal ?? this.#compile(sha256, bytes);
+    this.#byHash.set(sha256, used);
+    this.#byIndex.set(index, used);
+    return used.interface;
+  }
+
+  #compile(sha256: string, bytes: Uint8Array): UsedModule {
+    const code = this.#compiled(sha256, bytes);
+    const imports = WebAssembly.Module.imports(code).map(({ module, name, kind }) => ({
+      module,
+      name,
+      sort: sortOf(kind),
+    }));
+    const exports = new Map(
+      WebAssembly.Module.exports(code).map(({ name, kind }) => [name, sortOf(kind)]),
+    );
+    const number = this.#byHash.size;
+    return { sha256, bytes, code, interface: { number, imports, exports } };
+  }
+
+  #compiled(sha256: string, bytes: Uint8Array): WebAssembly.Module {
+    try {
+      return this.#cache.compile(sha256, bytes);
+    } catch (error) {
+      if (error instanceof WebAssembly.CompileError) {
+        throw malformed(
+          `a core module is invalid: ${escapeText(error.message, MESSAGE_CHARACTERS_MAX)}`,
+        );
+      }
+      // V8's own limits, for example on the number of functions or the size of a module.
+      if (error instanceof RangeError) {
+        throw new ComponentError("too-complex", [
+          `a core module is too large: ${escapeText(error.message, MESSAGE_CHARACTERS_MAX)}`,
+        ]);
+      }
+      throw error;
+    }
+  }
+}
+
+function sortOf(kind: WebAssembly.ExternalKind): CoreItem["sort"] {
+  switch (kind) {
+    case "function":
+      return "core func";
+    case "table":
+      return "core table";
+    case "memory":
+      return "core memory";
+    case "global":
+      return "core global";
+    case "tag":
+      return "core tag";
+    default:
+      return kind satisfies never;
+  }
+}

@@ -1,0 +1,74 @@
+import type { HostResourcePlan } from "../component/plan.ts";
+import type { Links } from "../engine.ts";
+import { Linking } from "./linking.ts";
+import type { ImportedModule, PreparedPlan, PreparedStep } from "./prepared-plan.ts";
+
+/**
+ * Runs the steps of a plan over shared modules, start functions included. Throws what a start
+ * function throws. Nothing can wait here: there is a JavaScript frame below each start function.
+ */
+export function link(prepared: PreparedPlan, links: Links): Linking {
+  const linking = new Linking(links);
+  const { guest, componentInstances } = linking;
+  for (const { parent } of prepared.plan.componentInstances) {
+    componentInstances.push(
+      guest.createComponentInstance(parent === null ? undefined : componentInstances[parent]),
+    );
+  }
+  for (const resource of prepared.plan.hostResources) defineHostResource(linking, resource);
+  for (const step of prepared.steps) runStep(linking, step);
+  return linking;
+}
+
+function defineHostResource(
+  { guest, links }: Linking,
+  { resource, interfaceName, name }: HostResourcePlan,
+): void {
+  const drops = links[interfaceName]?.drop;
+  const drop: ((object: never) => void) | undefined = drops?.[name];
+  // The object came from the same interface's functions, which made it of the type it expects.
+  const dropHostObject =
+    drop === undefined ? undefined : (object: unknown) => drop.call(drops, object as never);
+  guest.defineResource(resource, { dropHostObject });
+}
+
+function runStep(linking: Linking, step: PreparedStep): void {
+  switch (step.kind) {
+    case "core-instance": {
+      const imports = importObject(linking, step.imports);
+      const { exports } = new WebAssembly.Instance(step.module, imports);
+      const instance = linking.coreInstances.push(exports) - 1;
+      for (const name of step.memories) linking.memory({ instance, name });
+      return;
+    }
+    case "context":
+      linking.addContext(step.componentInstance, step.memory, step.realloc);
+      return;
+    case "guest-resource":
+      linking.guest.defineResource(step.resource, {
+        definedBy: linking.componentInstance(step.componentInstance),
+        destructor: linking.optionalCoreFunction(step.destructor),
+      });
+      return;
+    case "trampoline":
+      linking.trampolines.push(step.bind(linking));
+      return;
+    default:
+      step satisfies never;
+  }
+}
+
+/** Without prototypes, so that an import called `__proto__` or `constructor` is one like any other. */
+function importObject(linking: Linking, modules: readonly ImportedModule[]): WebAssembly.Imports {
+  const imports = bareObject<WebAssembly.ModuleImports>();
+  for (const { name, items } of modules) {
+    const values = bareObject<WebAssembly.ImportValue>();
+    for (const item of items) values[item.name] = linking.importValue(item.from);
+    imports[name] = values;
+  }
+  return imports;
+}
+
+function bareObject<T>(): Record<string, T> {
+  return Object.create(null) as Record<string, T>;
+}

@@ -1,0 +1,62 @@
+import { compileAsyncExport } from "../async/lift-async-export.ts";
+import type { CoreFunction, SyncCoreFunction } from "../canonical/guest-context.ts";
+import { compileLiftedExport } from "../canonical/lift-export.ts";
+import type { CoreExport, LiftedExport } from "../canonical/lift-export.ts";
+import type { LiftPlan } from "../component/plan.ts";
+import type { ComponentValue } from "../component/types.ts";
+import type { Linking } from "./linking.ts";
+
+/** A call of one instance's export: a value, or a promise of it where the guest may have waited. */
+export type ExportedFunction = (args: readonly ComponentValue[]) => ComponentValue;
+
+/** An exported function of the plan, compiled once, and bound for each instance that calls it. */
+export interface PreparedLift {
+  readonly plan: LiftPlan;
+  /** Undefined for an async export, which no other component can call. */
+  readonly adaptable: AdaptableLift | undefined;
+  /** `canSuspend`: give the call a stack of its own, on which it can wait. */
+  readonly bind: (linking: Linking, canSuspend: boolean) => ExportedFunction;
+}
+
+export interface AdaptableLift {
+  readonly exported: LiftedExport;
+  readonly bind: (linking: Linking) => CoreExport;
+}
+
+export function prepareLift(plan: LiftPlan): PreparedLift {
+  const { callback } = plan;
+  if (plan.async && callback !== null) {
+    const exported = compileAsyncExport(plan.type, plan);
+    return {
+      plan,
+      adaptable: undefined,
+      bind: (linking, canSuspend) => {
+        const coreExport = {
+          cx: linking.context(plan.context),
+          core: onStack(linking.coreFunction(plan.coreFunc), canSuspend),
+          callback: onStack(linking.coreFunction(callback), canSuspend),
+        };
+        return (args) => exported.call(coreExport, args);
+      },
+    };
+  }
+  const exported = compileLiftedExport(plan.type, plan);
+  const bind = (linking: Linking, canSuspend: boolean): CoreExport => ({
+    cx: linking.context(plan.context),
+    core: onStack(linking.coreFunction(plan.coreFunc), canSuspend),
+    postReturn: linking.optionalCoreFunction(plan.postReturn),
+  });
+  return {
+    plan,
+    adaptable: { exported, bind: (linking) => bind(linking, false) },
+    bind: (linking, canSuspend) => {
+      const coreExport = bind(linking, canSuspend);
+      return (args) => exported.call(coreExport, args);
+    },
+  };
+}
+
+function onStack(core: SyncCoreFunction, canSuspend: boolean): CoreFunction {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- It takes and gives what `core` does.
+  return canSuspend ? (WebAssembly.promising(core) as CoreFunction) : core;
+}

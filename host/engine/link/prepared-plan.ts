@@ -1,0 +1,85 @@
+import { PLAN_FORMAT } from "../component/plan.ts";
+import type { CoreImport, CoreImportSource, LinkStep, Plan } from "../component/plan.ts";
+import type { CompiledComponent } from "../engine.ts";
+import { prepareLift } from "./prepared-lift.ts";
+import type { PreparedLift } from "./prepared-lift.ts";
+import { prepareTrampoline } from "./trampolines.ts";
+import type { BindTrampoline } from "./trampolines.ts";
+
+/**
+ * A plan as one thread runs it: what does not differ from instance to instance is made here, once.
+ * Linking an instance only binds it.
+ */
+export interface PreparedPlan {
+  readonly plan: Plan;
+  readonly steps: readonly PreparedStep[];
+  readonly exports: ReadonlyMap<string, PreparedLift>;
+}
+
+export type PreparedStep =
+  | {
+      readonly kind: "core-instance";
+      readonly module: WebAssembly.Module;
+      readonly imports: readonly ImportedModule[];
+      readonly memories: readonly string[];
+    }
+  | Extract<LinkStep, { kind: "context" | "guest-resource" }>
+  | { readonly kind: "trampoline"; readonly bind: BindTrampoline };
+
+/** The core imports of one module name. */
+export interface ImportedModule {
+  readonly name: string;
+  readonly items: readonly { readonly name: string; readonly from: CoreImportSource }[];
+}
+
+export function preparePlan(compiled: CompiledComponent): PreparedPlan {
+  const plan = compiled.plan as Plan;
+  if (plan.format !== PLAN_FORMAT) throw new Error("the plan is of another version of the engine");
+  const modules = compiled.modules.map(({ code }) => {
+    if (code instanceof WebAssembly.Module) return code;
+    throw new Error("the module was compiled by another engine");
+  });
+  const lifts = plan.lifts.map(prepareLift);
+  return {
+    plan,
+    steps: plan.steps.map((step) => prepareStep(step, modules, lifts)),
+    exports: new Map(plan.exports.map(({ name, lift }) => [name, required(lifts, lift)])),
+  };
+}
+
+function prepareStep(
+  step: LinkStep,
+  modules: readonly WebAssembly.Module[],
+  lifts: readonly PreparedLift[],
+): PreparedStep {
+  switch (step.kind) {
+    case "core-instance":
+      return {
+        kind: "core-instance",
+        module: required(modules, step.module),
+        imports: groupByModule(step.imports),
+        memories: step.memories,
+      };
+    case "trampoline":
+      return { kind: "trampoline", bind: prepareTrampoline(step.trampoline, lifts) };
+    case "context":
+    case "guest-resource":
+      return step;
+    default:
+      return step satisfies never;
+  }
+}
+
+function groupByModule(imports: readonly CoreImport[]): ImportedModule[] {
+  const byModule = Map.groupBy(imports, (imported) => imported.module);
+  return Array.from(byModule, ([name, items]) => ({
+    name,
+    items: items.map((item) => ({ name: item.name, from: item.from })),
+  }));
+}
+
+function required<T>(items: readonly T[], index: number): T {
+  const item = items[index];
+  if (item === undefined) throw new Error("a plan names what it does not have");
+  return item;
+}

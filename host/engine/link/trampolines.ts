@@ -1,0 +1,107 @@
+import * as builtins from "../async/builtins.ts";
+import { compileTaskReturn } from "../async/lift-async-export.ts";
+import { compileAsyncLoweredImport } from "../async/lower-async-import.ts";
+import { compileAdaptedCall } from "../canonical/adapt-call.ts";
+import { compileLoweredImport } from "../canonical/lower-host-function.ts";
+import type { HostFunction } from "../canonical/lower-host-function.ts";
+import { resourceDrop, resourceNew, resourceRep } from "../canonical/resources.ts";
+import type { ComponentInstance } from "../canonical/component-instance.ts";
+import type { CoreFunction } from "../canonical/guest-context.ts";
+import type { TrampolinePlan } from "../component/plan.ts";
+import type { Linking } from "./linking.ts";
+import type { PreparedLift } from "./prepared-lift.ts";
+
+/** Makes a core function of one instance. */
+export type BindTrampoline = (linking: Linking) => WebAssembly.ImportValue;
+
+/** What a trampoline needs of its plan, compiled once; `lifts` are those of the same plan. */
+export function prepareTrampoline(
+  plan: TrampolinePlan,
+  lifts: readonly PreparedLift[],
+): BindTrampoline {
+  switch (plan.kind) {
+    case "lower-host":
+      return prepareHostFunction(plan);
+    case "lower-lift": {
+      const lift = lifts[plan.lift];
+      const callee = lift?.adaptable;
+      if (lift === undefined || callee === undefined) {
+        throw new Error("a plan adapts a function that it does not have");
+      }
+      const adapt = compileAdaptedCall(lift.plan.type, plan, callee.exported);
+      return (linking) => adapt(linking.context(plan.context), callee.bind(linking));
+    }
+    case "task-return": {
+      const taskReturn = compileTaskReturn(plan.result, plan);
+      return (linking) => taskReturn(linking.context(plan.context));
+    }
+    case "waitable-set-wait":
+      return (linking) => suspending(builtins.waitableSetWait(linking.context(plan.context)));
+    case "waitable-set-poll":
+      return (linking) => builtins.waitableSetPoll(linking.context(plan.context));
+    default:
+      return (linking) => bindBuiltin(plan, linking.componentInstance(plan.componentInstance));
+  }
+}
+
+function bindBuiltin(
+  plan: Extract<TrampolinePlan, { readonly componentInstance: number }>,
+  instance: ComponentInstance,
+): WebAssembly.ImportValue {
+  switch (plan.kind) {
+    case "resource-new":
+      return resourceNew(instance, plan.resource);
+    case "resource-drop":
+      return resourceDrop(instance, plan.resource);
+    case "resource-rep":
+      return resourceRep(instance, plan.resource);
+    case "context-get":
+      return builtins.contextGet(instance, plan.slot);
+    case "context-set":
+      return builtins.contextSet(instance, plan.slot);
+    case "thread-yield":
+      return suspending(builtins.threadYield(instance));
+    case "subtask-cancel": {
+      const cancel = builtins.subtaskCancel(instance, plan.async);
+      return plan.async ? cancel : suspending(cancel);
+    }
+    case "task-cancel":
+      return builtins.taskCancel(instance);
+    case "waitable-set-new":
+      return builtins.waitableSetNew(instance);
+    case "waitable-set-drop":
+      return builtins.waitableSetDrop(instance);
+    case "waitable-join":
+      return builtins.waitableJoin(instance);
+    case "subtask-drop":
+      return builtins.subtaskDrop(instance);
+    case "backpressure-inc":
+      return builtins.backpressureIncrement(instance);
+    case "backpressure-dec":
+      return builtins.backpressureDecrement(instance);
+    case "backpressure-set":
+      return builtins.backpressureSet(instance);
+    default:
+      return plan satisfies never;
+  }
+}
+
+function suspending(coreFunction: CoreFunction): WebAssembly.Suspending {
+  return new WebAssembly.Suspending(coreFunction);
+}
+
+function prepareHostFunction(plan: TrampolinePlan & { kind: "lower-host" }): BindTrampoline {
+  const { interfaceName, name } = plan;
+  const lower = plan.async
+    ? compileAsyncLoweredImport(plan.type, plan)
+    : compileLoweredImport(plan.type, plan);
+  const suspends = plan.suspends && !plan.async;
+  return (linking) => {
+    // Names of the host's own declarations, not of the guest.
+    const functions = linking.links[interfaceName]?.functions;
+    const host: HostFunction | undefined = functions?.[name];
+    if (host === undefined) throw new Error(`${interfaceName} is linked without ${name}`);
+    const coreFunction = lower(linking.context(plan.context), host, functions);
+    return suspends ? suspending(coreFunction) : coreFunction;
+  };
+}
