@@ -1,0 +1,220 @@
+// The author's entry, its packages and the SDK's runtime in one module.
+
+import { readFile } from "node:fs/promises";
+import { isAbsolute } from "node:path";
+import { rolldown } from "rolldown";
+import type { OutputChunk, Plugin, RolldownLog } from "rolldown";
+import { BuildError, diagnostic } from "./build-error.ts";
+import type { BuildDiagnostic } from "./build-error.ts";
+import type { JavaScriptEngine } from "./componentize.ts";
+import { createLineTable } from "./line-table.ts";
+import type { LineTable } from "../src/errors/line-table.ts";
+import { displayPath, sdkModule } from "./project.ts";
+import type { Project } from "./project.ts";
+import { judgeImport } from "./unsupported-imports.ts";
+
+export interface Bundle {
+  readonly source: string;
+  readonly lineTable: LineTable;
+  readonly warnings: readonly BuildDiagnostic[];
+}
+
+const GENERATED_ENTRY = "\0downpour-entry";
+const LINE_TABLE = "__DOWNPOUR_LINE_TABLE__";
+
+/** Interfaces that the host serves. */
+const HOST_IMPORT = /^(?:downpour:faas|wasi:random)\//;
+
+/** Globals that are too heavy for every function: bundled where they are named. */
+const POLYFILLS: Readonly<Record<string, string>> = {
+  URL: "src/polyfills/url",
+  URLSearchParams: "src/polyfills/url-search-params",
+  structuredClone: "src/polyfills/structured-clone",
+};
+
+export async function bundle(
+  project: Project,
+  options: { readonly engine: JavaScriptEngine; readonly minify: boolean },
+): Promise<Bundle> {
+  const imports = new ImportCheck(project);
+  const warnings: BuildDiagnostic[] = [];
+  let chunk: OutputChunk | undefined;
+  try {
+    const build = await rolldown({
+      input: GENERATED_ENTRY,
+      cwd: project.root,
+      platform: "neutral",
+      tsconfig: project.tsconfig ?? false,
+      resolve: {
+        mainFields: ["module", "main"],
+        conditionNames: ["downpour", "import", "module", "default"],
+      },
+      transform: {
+        target: "es2024",
+        define: {
+          DOWNPOUR_ENGINE: JSON.stringify(options.engine),
+          "process.env.NODE_ENV": '"production"',
+        },
+        inject: options.engine === "quickjs" ? injections() : {},
+      },
+      plugins: [entryPlugin(project), imports.plugin],
+      onLog: (level, log) => {
+        if (level === "warn") warnings.push(diagnosticOf(project, log));
+      },
+    });
+    try {
+      const { output } = await build.generate({
+        format: "esm",
+        sourcemap: true,
+        minify: options.minify,
+        codeSplitting: false,
+        comments: false,
+      });
+      [chunk] = output;
+    } finally {
+      await build.close();
+    }
+  } catch (cause) {
+    // An import that is refused may also be one that leads nowhere: the refusal says more.
+    await imports.throwRefusals();
+    throw bundleFailed(project, cause);
+  }
+  await imports.throwRefusals();
+  return finish(project, chunk, warnings);
+}
+
+function finish(
+  project: Project,
+  chunk: OutputChunk,
+  warnings: readonly BuildDiagnostic[],
+): Bundle {
+  if (chunk.map === null) throw new Error("the bundler gave no source map");
+  const lineTable = createLineTable(project, chunk.map, project.root);
+  // The table stands in the last statement: no code of the author's is behind it.
+  const at = chunk.code.lastIndexOf(`"${LINE_TABLE}"`);
+  if (at === -1) throw new Error("the bundler changed the generated entry");
+  const table = JSON.stringify(JSON.stringify(lineTable));
+  const source = chunk.code.slice(0, at) + table + chunk.code.slice(at + LINE_TABLE.length + 2);
+  return { source, lineTable, warnings };
+}
+
+function injections(): Record<string, [string, string]> {
+  const injected: Record<string, [string, string]> = {};
+  for (const [name, path] of Object.entries(POLYFILLS)) {
+    injected[name] = [sdkModule(path), name];
+    injected[`globalThis.${name}`] = [sdkModule(path), name];
+  }
+  return injected;
+}
+
+/** Adds the generated entry, and makes the author's `@downpour/sdk` this very copy. */
+function entryPlugin(project: Project): Plugin {
+  const source = [
+    `import ${JSON.stringify(sdkModule("src/globals/install"))};`,
+    `import * as exported from ${JSON.stringify(project.entry)};`,
+    `import { serve } from ${JSON.stringify(sdkModule("src/serve/serve"))};`,
+    `const app = serve({ ...exported }, "${LINE_TABLE}");`,
+    "export const describe = app.describe;",
+    "export const handle = app.handle;",
+  ].join("\n");
+  return {
+    name: "downpour-entry",
+    resolveId: {
+      filter: { id: [/^\0downpour-entry$/, /^@downpour\/sdk$/, HOST_IMPORT] },
+      handler(id) {
+        if (id === GENERATED_ENTRY) return id;
+        if (id === "@downpour/sdk") return sdkModule("src/index");
+        return { id, external: true };
+      },
+    },
+    load: {
+      filter: { id: /^\0downpour-entry$/ },
+      handler: () => ({ code: source, moduleType: "js" }),
+    },
+  };
+}
+
+interface Refusal {
+  readonly specifier: string;
+  readonly importer: string;
+  readonly message: string;
+  readonly hint: string;
+}
+
+/** Collects every import that no function can have, instead of ending at the first. */
+class ImportCheck {
+  readonly #project: Project;
+  readonly #refusals: Refusal[] = [];
+
+  constructor(project: Project) {
+    this.#project = project;
+  }
+
+  get plugin(): Plugin {
+    return {
+      name: "downpour-imports",
+      resolveId: {
+        order: "pre",
+        handler: (specifier, importer) => {
+          const judgement = judgeImport(specifier);
+          if (judgement === undefined || importer === undefined) return null;
+          this.#refusals.push({ specifier, importer, ...judgement });
+          return { id: specifier, external: true };
+        },
+      },
+    };
+  }
+
+  async throwRefusals(): Promise<void> {
+    if (this.#refusals.length === 0) return;
+    const findings = await Promise.all(this.#refusals.map((refusal) => this.#locate(refusal)));
+    findings.sort((a, b) => {
+      return (a.file ?? "").localeCompare(b.file ?? "") || (a.line ?? 0) - (b.line ?? 0);
+    });
+    throw new BuildError("unsupported-import", findings);
+  }
+
+  async #locate(refusal: Refusal): Promise<BuildDiagnostic> {
+    const { specifier, importer, message, hint } = refusal;
+    const path = importer.split("?")[0] ?? importer;
+    const file = displayPath(this.#project, path);
+    const source = isAbsolute(path) ? await readFile(path, "utf8").catch(() => "") : "";
+    return diagnostic("unsupported-import", message, { file, hint, ...find(source, specifier) });
+  }
+}
+
+/** Where a file imports a module; nothing where it cannot be told. */
+function find(source: string, specifier: string): { line?: number; column?: number } {
+  const quoted = specifier.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
+  const match = new RegExp(
+    String.raw`(?:\bfrom|\bimport|\brequire)\s*\(?\s*(["'\`])${quoted}\1`,
+  ).exec(source);
+  if (match === null) return {};
+  const before = source.slice(0, match.index + match[0].indexOf(specifier) - 1).split("\n");
+  return { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
+}
+
+function bundleFailed(project: Project, cause: unknown): BuildError {
+  const errors =
+    cause instanceof Error && "errors" in cause && Array.isArray(cause.errors)
+      ? (cause.errors as RolldownLog[])
+      : [];
+  if (errors.length === 0) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    return new BuildError("bundle-failed", [diagnostic("bundle-failed", message)], { cause });
+  }
+  return new BuildError(
+    "bundle-failed",
+    errors.map((error) => diagnosticOf(project, error)),
+    { cause },
+  );
+}
+
+function diagnosticOf(project: Project, log: RolldownLog): BuildDiagnostic {
+  const path = log.loc?.file ?? log.id;
+  return diagnostic(log.code?.toLowerCase().replaceAll("_", "-") ?? "bundler", log.message, {
+    file: path === undefined ? undefined : displayPath(project, path),
+    line: log.loc?.line,
+    column: log.loc === undefined ? undefined : log.loc.column + 1,
+  });
+}

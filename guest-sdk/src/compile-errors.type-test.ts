@@ -1,0 +1,83 @@
+// Wrong uses, each a compile error: `tsc -p guest-sdk` fails where one of them compiles.
+
+import { context, fn, FunctionError, state } from "./index.ts";
+
+interface Entry {
+  readonly author: string;
+  readonly tags?: readonly string[];
+}
+
+export const right = [
+  fn((x: number) => x + 1),
+  fn(async (name: string) => ({ hello: name })),
+  fn(() => undefined),
+  fn(() => {}),
+  fn((entry: Entry, { invocationId }) => ({ ...entry, invocationId })),
+  fn((input: unknown) => typeof input),
+  fn(() => new Uint8Array(1)),
+  fn(() => new Date(0)),
+  fn(({ a, b }: { a: number; b?: string }) => [a, b ?? null]),
+  fn((x: number) => (x > 1 ? { ok: true, x } : { ok: false })),
+  fn(async (x: number) => (x > 1 ? "many" : null)),
+  fn((entry) => entry.author, { input: (value: unknown) => value as Entry }),
+  fn.raw(({ mediaType, body }) => ({ mediaType, body })),
+];
+
+export function rightState(): number {
+  state.register<Entry>("e").put({ author: "a" });
+  const entries: (Entry | undefined)[] = state.getMany<Entry>(["a"]);
+  const names: string[] = [...state.list("a/")];
+  return state.counter("c", { durability: "memory" }).add(1) + entries.length + names.length;
+}
+
+// @ts-expect-error -- Not a function.
+fn(3);
+// @ts-expect-error -- A bigint is not JSON.
+fn(() => 1n);
+// @ts-expect-error -- Nor is a function in an object.
+fn(() => ({ later: () => 1 }));
+// @ts-expect-error -- Nor is a Map, which JSON would turn into {}.
+fn(() => new Map([["a", 1]]));
+// @ts-expect-error -- Nor is what a Set holds.
+fn(async () => ({ deep: [new Set([1])] }));
+// @ts-expect-error -- A Date never comes out of JSON: it is a string there.
+fn((at: Date) => at.getTime());
+// @ts-expect-error -- The second parameter is the context.
+fn((a: number, b: number) => a + b);
+// @ts-expect-error -- Bytes come in through fn.raw.
+fn((bytes: Uint8Array) => bytes.length);
+// @ts-expect-error -- A raw function gives bytes, text, or both with a media type.
+fn.raw(() => 3);
+// @ts-expect-error -- An unknown option.
+fn((x: number) => x, { descripton: "typo" });
+// @ts-expect-error -- A forgotten await inside the result.
+fn(() => ({ value: Promise.resolve(1) }));
+
+// @ts-expect-error -- A register holds JSON.
+state.register<() => void>("key");
+// @ts-expect-error -- Methods do not survive JSON.
+state.register<Map<string, number>>("key");
+// @ts-expect-error -- Another type than the register's.
+state.register<Entry>("key").put({ name: "a" });
+// @ts-expect-error -- What is read may not be there.
+state.register<Entry>("key").get().author;
+// @ts-expect-error -- A key is a string.
+state.register<Entry>(42);
+// @ts-expect-error -- No such level.
+state.counter("key", { durability: "sometimes" });
+// @ts-expect-error -- A counter takes numbers.
+state.counter("key").add("1");
+// @ts-expect-error -- The last writer wins: a register has no update.
+state.register<number>("key").update((n) => n + 1);
+// @ts-expect-error -- A failure has a code and a message.
+throw new FunctionError("not-found");
+// @ts-expect-error -- Details are JSON.
+throw new FunctionError("not-found", "no", { details: new Map() });
+// @ts-expect-error -- The context is read only.
+context.tenant = "other";
+// @ts-expect-error -- There is no process in a function.
+process.exit(1);
+// @ts-expect-error -- There are no timers yet.
+setTimeout(() => {}, 1);
+// @ts-expect-error -- There is no network yet.
+await fetch("https://example.com");

@@ -1,0 +1,72 @@
+import { current } from "downpour:faas/context@0.1.0";
+import type { WitInvocation } from "downpour:faas/context@0.1.0";
+import { fromInt64 } from "./engine.ts";
+import { requireServing } from "./phase.ts";
+
+/** The running invocation. Every function gets it as its second parameter. */
+export interface Context {
+  /** Unique for each invocation of a host. */
+  readonly invocationId: string;
+  readonly tenant: string;
+  readonly app: string;
+  /** SHA-256 of the deployed component, lower-case hexadecimal. */
+  readonly revision: string;
+  readonly functionName: string;
+  /** Milliseconds since 1970 after which the host ends this invocation. */
+  readonly deadlineMs: number;
+  /** The caller's `Idempotency-Key`: the same for each retry of one request. */
+  readonly idempotencyKey: string | undefined;
+  /** What the caller sent along, by lower-case name; of a repeated name, the last. */
+  readonly metadata: ReadonlyMap<string, string>;
+  /** Milliseconds left before the deadline, at least 0. */
+  remainingMs(): number;
+}
+
+let invocation: WitInvocation | undefined;
+let metadata: ReadonlyMap<string, string> | undefined;
+
+/** Forgets the last invocation. An instance runs one at a time, so this state is the instance's. */
+export function beginInvocation(): void {
+  invocation = undefined;
+  metadata = undefined;
+}
+
+/** Asks the host only once for each invocation, and only when the function looks. */
+function running(): WitInvocation {
+  if (invocation === undefined) {
+    requireServing("context");
+    invocation = current();
+  }
+  return invocation;
+}
+
+export const context: Context = Object.freeze({
+  get invocationId() {
+    return running().id;
+  },
+  get tenant() {
+    return running().tenant;
+  },
+  get app() {
+    return running().app;
+  },
+  get revision() {
+    return running().revision;
+  },
+  get functionName() {
+    return running().function;
+  },
+  get deadlineMs() {
+    return fromInt64(running().deadlineMs);
+  },
+  get idempotencyKey() {
+    return running().idempotencyKey ?? undefined;
+  },
+  get metadata() {
+    metadata ??= new Map(running().metadata);
+    return metadata;
+  },
+  remainingMs() {
+    return Math.max(0, fromInt64(running().deadlineMs) - Date.now());
+  },
+});

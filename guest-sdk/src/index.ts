@@ -1,0 +1,29 @@
+/// <reference path="./globals.d.ts" />
+/// <reference path="./wit.d.ts" />
+
+export { fn, InvalidInputError } from "./fn.ts";
+export type {
+  FunctionDefinition,
+  FunctionOptions,
+  ParsedFunctionOptions,
+  RawInput,
+  RawOutput,
+  StandardSchema,
+} from "./fn.ts";
+export { FunctionError } from "./function-error.ts";
+export { context } from "./context.ts";
+export type { Context } from "./context.ts";
+export { state } from "./state/state.ts";
+export type { Counter, Durability, ListOptions, Register, StateOptions } from "./state/state.ts";
+export {
+  CounterOverflowError,
+  InvalidKeyError,
+  StateError,
+  StateUnavailableError,
+  TooManyKeysError,
+  ValueTooLargeError,
+  WrongKindError,
+} from "./state/state-error.ts";
+export type { StateErrorKind } from "./state/state-error.ts";
+export { UnserializableError } from "./json/json.ts";
+export type { Json, JsonValue, ToJson } from "./json/json.ts";

@@ -1,0 +1,61 @@
+import { isFunctionDefinition } from "../fn.ts";
+import type { RunnableFunction } from "../fn.ts";
+import type { Manifest } from "./manifest-format.ts";
+
+export const SDK_VERSION = "0.1.0";
+
+const NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/;
+const FUNCTIONS_MAX = 1_000;
+
+/** The functions among the exports of the author's entry. Other exports are the author's business. */
+export function collectFunctions(
+  exported: Readonly<Record<string, unknown>>,
+): ReadonlyMap<string, RunnableFunction> {
+  const functions = new Map<string, RunnableFunction>();
+  const problems: string[] = [];
+  for (const [name, value] of Object.entries(exported)) {
+    if (!isFunctionDefinition(value)) continue;
+    if (name === "default") {
+      problems.push("A function needs a name: export it as `export const name = fn(…)`");
+    } else if (!NAME.test(name)) {
+      problems.push(
+        `${JSON.stringify(name)} cannot name a function: a letter or "_", then up to 63 letters, digits, "_" or "-"`,
+      );
+    } else {
+      functions.set(name, value);
+    }
+  }
+  if (functions.size === 0 && problems.length === 0) {
+    problems.push(
+      "The entry exports no function: write for example `export const hello = fn(() => …)`",
+    );
+  }
+  if (functions.size > FUNCTIONS_MAX) {
+    problems.push(`The entry exports ${functions.size} functions, and may ${FUNCTIONS_MAX}`);
+  }
+  if (problems.length > 0) throw new ManifestProblem(problems);
+  return functions;
+}
+
+/** Ends the build. Its message is what the build reads. */
+export class ManifestProblem extends Error {
+  constructor(problems: readonly string[]) {
+    super(asciiJson({ "downpour-build-problem": problems }));
+  }
+}
+
+export function manifestJson(functions: ReadonlyMap<string, RunnableFunction>): string {
+  const manifest: Manifest = {
+    manifest: "downpour.1",
+    sdk: SDK_VERSION,
+    functions: [...functions].map(([name, { description }]) => ({ name, description })),
+  };
+  return asciiJson(manifest);
+}
+
+/** JSON in ASCII, so that an engine keeps it as one byte for each character. */
+export function asciiJson(value: unknown): string {
+  return JSON.stringify(value).replaceAll(/[\u007f-\uffff]/g, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  });
+}

@@ -1,0 +1,97 @@
+// The component's two exports, made of the author's. The generated entry calls `serve` last.
+//
+// V1. `handle` settles with a payload or throws a `HandleFailure`: anything else would be a trap.
+// V2. The manifest is text before the snapshot is taken: `describe` runs none of the author's code.
+
+import { beginInvocation, context } from "../context.ts";
+import { resetConsole, takeBuildLog } from "../console/console.ts";
+import { installLineTable } from "../errors/stack-trace.ts";
+import type { LineTable } from "../errors/line-table.ts";
+import { InvalidInputError } from "../fn.ts";
+import type { RawInput, RawOutput, RunnableFunction } from "../fn.ts";
+import { FunctionError } from "../function-error.ts";
+import { startClock } from "../globals/clock.ts";
+import { UnserializableError } from "../json/json.ts";
+import { startServing } from "../phase.ts";
+import { asciiJson, collectFunctions, manifestJson } from "./manifest.ts";
+import {
+  decodeInput,
+  encodeOutput,
+  encodeRawOutput,
+  HandleFailure,
+  toFailure,
+  unserializable,
+} from "./payload.ts";
+import type { Payload } from "./payload.ts";
+
+interface App {
+  describe(): string;
+  handle(functionName: string, input: Payload): Promise<Payload>;
+  /** Kept only so that it is in the snapshot, where the build finds it. */
+  readonly buildLog: string;
+}
+
+/** Ends module evaluation: what is called after this runs in an instance. */
+export function serve(exported: Readonly<Record<string, unknown>>, lineTable: string): App {
+  installLineTable(JSON.parse(lineTable) as LineTable);
+  const functions = collectFunctions(exported);
+  const manifest = manifestJson(functions);
+  const buildLog = asciiJson({ buildLog: "downpour.1", entries: takeBuildLog() });
+  startServing();
+  return {
+    buildLog,
+    describe: () => manifest,
+    async handle(functionName, input) {
+      startClock();
+      beginInvocation();
+      resetConsole();
+      const definition = functions.get(functionName);
+      if (definition === undefined) {
+        throw new HandleFailure({ tag: "unknown-function", val: functionName });
+      }
+      return definition.kind === "raw" ? runRaw(definition, input) : runJson(definition, input);
+    },
+  };
+}
+
+async function runJson(definition: RunnableFunction, input: Payload): Promise<Payload> {
+  let output: unknown;
+  try {
+    const value = decodeInput(input);
+    const parsed = definition.parseInput === undefined ? value : await parse(definition, value);
+    output = await definition.handler(parsed, context);
+  } catch (thrown) {
+    throw new HandleFailure(toFailure(thrown));
+  }
+  return encode(() => encodeOutput(output));
+}
+
+/** What a parser throws says that the input is wrong, unless it is a failure of the author's. */
+async function parse(definition: RunnableFunction, value: unknown): Promise<unknown> {
+  try {
+    return await definition.parseInput?.(value);
+  } catch (thrown) {
+    if (thrown instanceof InvalidInputError || thrown instanceof FunctionError) throw thrown;
+    throw new InvalidInputError(thrown instanceof Error ? thrown.message : String(thrown));
+  }
+}
+
+async function runRaw(definition: RunnableFunction, input: RawInput): Promise<Payload> {
+  let output: unknown;
+  try {
+    output = await definition.handler(input, context);
+  } catch (thrown) {
+    throw new HandleFailure(toFailure(thrown));
+  }
+  return encode(() => encodeRawOutput(output as RawOutput));
+}
+
+function encode(toPayload: () => Payload): Payload {
+  try {
+    return toPayload();
+  } catch (thrown) {
+    // A getter or a toJSON of the author's may throw as well.
+    const isOurs = thrown instanceof UnserializableError;
+    throw new HandleFailure(isOurs ? unserializable(thrown) : toFailure(thrown));
+  }
+}

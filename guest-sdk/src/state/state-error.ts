@@ -1,0 +1,120 @@
+import type { WitStateError } from "downpour:faas/state@0.1.0";
+import { requireServing } from "../phase.ts";
+
+export type StateErrorKind = WitStateError["tag"];
+
+/** A state call that was refused; nothing was written. `kind`, or the class, says why. */
+export class StateError extends Error {
+  override readonly name: string = "StateError";
+  readonly kind: StateErrorKind;
+
+  constructor(kind: StateErrorKind, message: string) {
+    super(message);
+    this.kind = kind;
+  }
+}
+
+/** The key is empty, or longer than 512 bytes of UTF-8. */
+export class InvalidKeyError extends StateError {
+  override readonly name = "InvalidKeyError";
+
+  constructor(reason: string) {
+    super("invalid-key", `The key is invalid: ${reason}`);
+  }
+}
+
+/** The key holds a value of another kind. A key keeps its kind until it is deleted. */
+export class WrongKindError extends StateError {
+  override readonly name = "WrongKindError";
+  readonly actual: "register" | "counter";
+
+  constructor(actual: "register" | "counter") {
+    super("wrong-kind", `The key holds a ${actual}`);
+    this.actual = actual;
+  }
+}
+
+export class ValueTooLargeError extends StateError {
+  override readonly name = "ValueTooLargeError";
+  readonly valueBytesMax: number;
+
+  constructor(valueBytesMax: number) {
+    super("value-too-large", `The value is larger than ${valueBytesMax} bytes`);
+    this.valueBytesMax = valueBytesMax;
+  }
+}
+
+/** The counter would leave the integers that a number holds exactly. */
+export class CounterOverflowError extends StateError {
+  override readonly name = "CounterOverflowError";
+
+  constructor() {
+    super("counter-overflow", "The counter would leave the integers that a number holds exactly");
+  }
+}
+
+export class TooManyKeysError extends StateError {
+  override readonly name = "TooManyKeysError";
+  readonly keysMax: number;
+
+  constructor(keysMax: number) {
+    super("too-many-keys", `More than ${keysMax} keys in one call`);
+    this.keysMax = keysMax;
+  }
+}
+
+/** The store cannot take the write now. The same call may succeed later. */
+export class StateUnavailableError extends StateError {
+  override readonly name = "StateUnavailableError";
+
+  constructor(reason: string) {
+    super("unavailable", `State is unavailable: ${reason}`);
+  }
+}
+
+/** Runs a host call and gives its refusal the class it has in this SDK. */
+export function callState<R>(call: () => R): R {
+  requireServing("state");
+  try {
+    return call();
+  } catch (cause) {
+    throw isRefusal(cause) ? toStateError(cause.payload) : cause;
+  }
+}
+
+interface Refusal {
+  readonly payload: WitStateError;
+}
+
+/** Both engines throw what a `result` holds as `payload` of an error. */
+function isRefusal(cause: unknown): cause is Refusal {
+  return (
+    typeof cause === "object" &&
+    cause !== null &&
+    "payload" in cause &&
+    typeof cause.payload === "object" &&
+    cause.payload !== null &&
+    "tag" in cause.payload
+  );
+}
+
+function toStateError(refusal: WitStateError): StateError {
+  switch (refusal.tag) {
+    case "invalid-key":
+      return new InvalidKeyError(refusal.val);
+    case "wrong-kind":
+      return new WrongKindError(refusal.val);
+    case "value-too-large":
+      return new ValueTooLargeError(refusal.val);
+    case "counter-overflow":
+      return new CounterOverflowError();
+    case "too-many-keys":
+      return new TooManyKeysError(refusal.val);
+    case "unavailable":
+      return new StateUnavailableError(refusal.val);
+    default: {
+      const unknown: { readonly tag: string } = refusal;
+      throw new Error(`The host refused a state call for an unknown reason: ${unknown.tag}`);
+    }
+  }
+}
