@@ -1,3 +1,4 @@
+import type { BuildDiagnostic, BuildError, BuildLogEntry } from "@downpour/sdk/build";
 import { CliError } from "./cli-error.ts";
 import type { BuildEngine } from "./project-file.ts";
 import { formatBytes, formatDuration, printable } from "./terminal.ts";
@@ -6,29 +7,32 @@ import type { Terminal } from "./terminal.ts";
 export interface BuiltProject {
   readonly component: Uint8Array<ArrayBuffer>;
   readonly functions: readonly string[];
-  readonly warnings: readonly string[];
+  readonly warnings: readonly BuildDiagnostic[];
+  /** What code outside functions wrote to the console: it ran during the build. */
+  readonly log: readonly BuildLogEntry[];
   readonly durationMs: number;
 }
 
 /** Type-checks, bundles and componentizes an entry file. A failure names every place that is wrong. */
 export async function buildProject(
-  options: { readonly entry: string; readonly engine: BuildEngine; readonly outFile?: string },
+  options: { readonly entry: string; readonly engine: BuildEngine; readonly minify?: boolean },
   terminal: Terminal,
 ): Promise<BuiltProject> {
   const progress = terminal.progress(`building ${options.entry}`);
   try {
     // The compilers behind it take a while to load: only commands that build pay for them.
-    const { buildComponent, BuildError } = await import("@downpour/sdk/build");
+    const sdk = await import("@downpour/sdk/build");
     try {
-      const built = await buildComponent(options);
+      const built = await sdk.buildComponent(options);
       return {
         component: new Uint8Array(built.component),
-        functions: built.functions,
+        functions: built.functions.map(({ name }) => name),
         warnings: built.warnings,
+        log: built.log,
         durationMs: built.durationMs,
       };
     } catch (cause) {
-      if (cause instanceof BuildError) throw toCliError(cause);
+      if (cause instanceof sdk.BuildError) throw toCliError(cause);
       throw cause;
     }
   } finally {
@@ -36,7 +40,52 @@ export async function buildProject(
   }
 }
 
+/** What the author should see of a build that worked. */
+export function showBuildNotes(built: BuiltProject, terminal: Terminal): void {
+  for (const warning of built.warnings) {
+    terminal.note(terminal.err("yellow", `warning: ${formatFinding(warning)}`));
+  }
+  for (const { level, message } of built.log) {
+    terminal.note(terminal.err("dim", `[build] ${level} ${printable(message)}`));
+  }
+}
+
 export function formatBuilt(built: BuiltProject, app: string): string {
   const count = built.functions.length;
   return `built ${app}: ${count} ${count === 1 ? "function" : "functions"}, ${formatBytes(built.component.byteLength)}, in ${formatDuration(built.durationMs)}`;
+}
+
+const SUMMARIES = {
+  "entry-not-found": "there is nothing to build",
+  "unsupported-import": "a function cannot import this",
+  "type-error": "the types do not fit",
+  "bundle-failed": "the sources do not go together",
+  "load-failed": "code outside functions threw while it was loaded",
+  "no-functions": "there is no function to call",
+  timeout: "the build took too long",
+  "toolchain-failed": "the toolchain failed",
+} as const satisfies Record<BuildError["kind"], string>;
+
+function toCliError(error: BuildError): CliError {
+  const { kind, diagnostics } = error;
+  const count = diagnostics.length > 1 ? ` (${diagnostics.length} findings)` : "";
+  return new CliError("BUILD_FAILED", `${SUMMARIES[kind]}${count}`, {
+    exit: "buildFailed",
+    body: diagnostics.map((finding) => indent(formatFinding(finding))).join("\n"),
+    details: { kind, diagnostics },
+    cause: error,
+  });
+}
+
+function formatFinding({ file, line, column, message, code, hint }: BuildDiagnostic): string {
+  const place = [file, line, column].filter((part) => part !== undefined).join(":");
+  const text = `${place === "" ? "" : `${place} `}${printable(message)} (${code})`;
+  return hint === undefined ? text : `${text}\n  ${printable(hint)}`;
+}
+
+function indent(text: string): string {
+  return text
+    .split("\n")
+    .map((line) => `    ${line}`)
+    .join("\n");
 }

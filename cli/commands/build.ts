@@ -1,8 +1,7 @@
-import { relative, resolve } from "node:path";
+import { dirname, relative, resolve } from "node:path";
 import { mkdir, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
 import type { Command } from "commander";
-import { buildProject, formatBuilt } from "../build-project.ts";
+import { buildProject, formatBuilt, showBuildNotes } from "../build-project.ts";
 import { examples } from "../command-context.ts";
 import type { CommandContext, OpenContext } from "../command-context.ts";
 import { engine } from "../parse-option.ts";
@@ -13,6 +12,7 @@ import { formatBytes } from "../terminal.ts";
 interface BuildFlags {
   readonly out?: string;
   readonly engine?: BuildEngine;
+  readonly minify?: boolean;
 }
 
 export function registerBuild(program: Command, open: OpenContext): void {
@@ -22,6 +22,7 @@ export function registerBuild(program: Command, open: OpenContext): void {
     .argument("[entry]", "the entry file; the project's, or src/index.ts, where absent")
     .option("-o, --out <file>", "where the component goes; dist/<app>.wasm where absent")
     .option("--engine <engine>", "quickjs (small, quick) or starlingmonkey (more web APIs)", engine)
+    .option("--minify", "smaller source; stacks then name nothing")
     .addHelpText(
       "after",
       examples(
@@ -49,13 +50,13 @@ async function build(
       : resolve(io.workingDirectory, flags.out);
 
   const built = await buildProject(
-    { entry, engine: resolveEngine(project, flags.engine) },
+    { entry, engine: resolveEngine(project, flags.engine), minify: flags.minify === true },
     terminal,
   );
   await mkdir(dirname(outFile), { recursive: true });
   await writeFile(outFile, built.component);
 
-  for (const warning of built.warnings) terminal.note(terminal.err("yellow", warning));
+  showBuildNotes(built, terminal);
   terminal.result(
     {
       entry,

@@ -1,7 +1,7 @@
 import { openAsBlob } from "node:fs";
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import { buildProject, formatBuilt } from "../build-project.ts";
+import { buildProject, formatBuilt, showBuildNotes } from "../build-project.ts";
 import { CliError } from "../cli-error.ts";
 import { examples } from "../command-context.ts";
 import type { CommandContext, OpenContext } from "../command-context.ts";
@@ -71,7 +71,7 @@ async function buildForDeploy(
     },
     terminal,
   );
-  for (const warning of built.warnings) terminal.note(terminal.err("yellow", warning));
+  showBuildNotes(built, terminal);
   terminal.note(`${terminal.err("green", "✓")} ${formatBuilt(built, app)}`);
   return new Blob([built.component]);
 }

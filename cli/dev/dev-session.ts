@@ -6,7 +6,7 @@
 
 import { truncate } from "node:fs/promises";
 import { relative } from "node:path";
-import { buildProject, formatBuilt } from "../build-project.ts";
+import { buildProject, formatBuilt, showBuildNotes } from "../build-project.ts";
 import type { BuiltProject } from "../build-project.ts";
 import type { ApiClient } from "../api-client.ts";
 import { pathPart } from "../api-client.ts";
@@ -154,7 +154,7 @@ class DevSession {
       const engine = resolveEngine(project, this.#flags.engine);
       const built = await buildProject({ entry, engine }, terminal);
       if (this.#interrupted.signal.aborted) return;
-      for (const warning of built.warnings) terminal.note(terminal.err("yellow", warning));
+      showBuildNotes(built, terminal);
       this.#emit(
         {
           event: "built",
