@@ -1,0 +1,21 @@
+import { func, own } from "../component/wit-types.ts";
+import { OutputStream } from "./io-streams.ts";
+import { LineWriter } from "./line-writer.ts";
+import { WASI_RESOURCES, WASI_VERSION } from "./offered-interface.ts";
+import type { OfferedInterface } from "./offered-interface.ts";
+
+export const cliStderr: OfferedInterface = {
+  declaration: {
+    name: "wasi:cli/stderr",
+    version: WASI_VERSION,
+    resources: {},
+    functions: {
+      "get-stderr": { type: func({}, own(WASI_RESOURCES.outputStream)), suspends: false },
+    },
+  },
+  implement: ({ stderr, lineBytesMax }) => ({
+    functions: {
+      "get-stderr": () => new OutputStream(new LineWriter(stderr, lineBytesMax)),
+    },
+  }),
+};
