@@ -1,0 +1,61 @@
+import { expect, test } from "vitest";
+import { HostMetrics } from "./metrics.ts";
+
+const SAMPLE = {
+  tenantId: "acme",
+  app: "hello",
+  errorCode: undefined,
+  isColdStart: false,
+  cpuUs: 500_000,
+  wallUs: 2_000_000,
+  queuedUs: 10,
+  memoryBytes: 1_000_000,
+};
+
+function metrics(appsMax = 10): HostMetrics {
+  return new HostMetrics({
+    version: "0.1.0",
+    appsMax,
+    scheduler: () => ({ executorsReady: 2, queued: 3, inFlight: 4, loadedRevisions: 5 }),
+  });
+}
+
+test("invocations are counted by app, errors by code", async () => {
+  const host = metrics();
+  host.observe({ ...SAMPLE, isColdStart: true });
+  host.observe({ ...SAMPLE, errorCode: "DEADLINE_EXCEEDED" });
+  host.observe({ ...SAMPLE, errorCode: "FUNCTION_THREW" });
+  const text = await host.render();
+  expect(text).toContain('faas_invocations_total{tenant="acme",app="hello"} 3');
+  expect(text).toContain('faas_coldstarts_total{tenant="acme",app="hello"} 1');
+  expect(text).toContain('faas_timeouts_total{tenant="acme",app="hello"} 1');
+  expect(text).toContain('faas_cpu_usage_seconds_total{tenant="acme",app="hello"} 1.5');
+  expect(text).toContain('faas_errors_total{tenant="acme",app="hello",code="FUNCTION_THREW"} 1');
+  expect(text).toContain("faas_invoke_duration_seconds_count 3");
+  expect(text).toContain("downpour_queue_depth 3");
+});
+
+test("a second scrape counts nothing twice", async () => {
+  const host = metrics();
+  host.observe(SAMPLE);
+  await host.render();
+  expect(await host.render()).toContain('faas_invocations_total{tenant="acme",app="hello"} 1');
+});
+
+test("apps past the limit share one series, however many there are", async () => {
+  const host = metrics(1);
+  for (let n = 0; n < 50; n += 1) host.observe({ ...SAMPLE, app: `app-${n}` });
+  const series = (await host.render()).match(/^faas_invocations_total\{.*$/gmu);
+  expect(series).toEqual([
+    'faas_invocations_total{tenant="acme",app="app-0"} 1',
+    'faas_invocations_total{tenant="other",app="other"} 49',
+  ]);
+});
+
+test("a deleted app leaves its place to another", async () => {
+  const host = metrics(1);
+  host.observe(SAMPLE);
+  host.forget("acme", "hello");
+  host.observe({ ...SAMPLE, app: "next" });
+  expect(await host.render()).toContain('app="next"} 1');
+});

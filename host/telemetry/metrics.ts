@@ -1,0 +1,203 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { ErrorCode } from "../errors.ts";
+
+/** One settled invocation, as far as metrics care. */
+export interface InvocationSample {
+  readonly tenantId: string;
+  readonly app: string;
+  readonly errorCode: string | undefined;
+  readonly isColdStart: boolean;
+  readonly cpuUs: number;
+  readonly wallUs: number;
+  readonly queuedUs: number;
+  readonly memoryBytes: number;
+}
+
+export interface SchedulerGauges {
+  readonly executorsReady: number;
+  readonly queued: number;
+  readonly inFlight: number;
+  readonly loadedRevisions: number;
+}
+
+export interface HostMetricsOptions {
+  readonly version: string;
+  /** Apps with series of their own; further ones are counted together, as app and tenant `other`. */
+  readonly appsMax: number;
+  readonly scheduler: () => SchedulerGauges;
+}
+
+interface AppCounts {
+  readonly tenant: string;
+  readonly app: string;
+  invocations: number;
+  coldStarts: number;
+  timeouts: number;
+  cpuUs: number;
+  readonly errors: Map<string, number>;
+}
+
+const SECONDS_BUCKETS = [
+  0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
+];
+const MEMORY_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024].map((mib) => mib * 1_048_576);
+
+// The host's metrics in Prometheus' form, named after OpenTelemetry's FaaS conventions.
+//
+// M1. Labels are bounded: names of tenants and apps up to a limit, and codes of the one table.
+// M2. An invocation costs a few additions: text and labels are only made when someone scrapes.
+export class HostMetrics {
+  readonly #registry = new Registry();
+  readonly #appsMax: number;
+  readonly #apps = new Map<string, AppCounts>();
+  readonly #other = createCounts("other", "other");
+  readonly #invokeDuration: Histogram;
+  readonly #queueDuration: Histogram;
+  readonly #memory: Histogram;
+  readonly #deployments: Counter<"outcome">;
+
+  constructor(options: HostMetricsOptions) {
+    this.#appsMax = options.appsMax;
+    const registers = [this.#registry];
+    this.#invokeDuration = new Histogram({
+      name: "faas_invoke_duration_seconds",
+      help: "From the start of a function to its end, waiting for state included.",
+      buckets: SECONDS_BUCKETS,
+      registers,
+    });
+    this.#queueDuration = new Histogram({
+      name: "downpour_queue_duration_seconds",
+      help: "From the arrival of an invocation to its start.",
+      buckets: SECONDS_BUCKETS,
+      registers,
+    });
+    this.#memory = new Histogram({
+      name: "faas_mem_usage_bytes",
+      help: "Linear memory of the instance at the end of an invocation.",
+      buckets: MEMORY_BUCKETS,
+      registers,
+    });
+    this.#deployments = new Counter({
+      name: "downpour_deployments_total",
+      help: "Uploads, by how they ended.",
+      labelNames: ["outcome"],
+      registers,
+    });
+    this.#registerAppCounters();
+    this.#registerGauges(options);
+    collectDefaultMetrics({ register: this.#registry });
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  observe(sample: InvocationSample): void {
+    const counts = this.#countsOf(sample);
+    counts.invocations += 1;
+    counts.cpuUs += sample.cpuUs;
+    if (sample.isColdStart) counts.coldStarts += 1;
+    const { errorCode } = sample;
+    if (errorCode !== undefined) {
+      counts.errors.set(errorCode, (counts.errors.get(errorCode) ?? 0) + 1);
+      if (errorCode === ("DEADLINE_EXCEEDED" satisfies ErrorCode)) counts.timeouts += 1;
+    }
+    this.#invokeDuration.observe(sample.wallUs / 1e6);
+    this.#queueDuration.observe(sample.queuedUs / 1e6);
+    if (sample.memoryBytes > 0) this.#memory.observe(sample.memoryBytes);
+  }
+
+  deployed(outcome: "created" | "updated" | "unchanged" | "refused"): void {
+    this.#deployments.inc({ outcome });
+  }
+
+  /** Frees the series of a deleted app for another one. */
+  forget(tenantId: string, app: string): void {
+    this.#apps.delete(`${tenantId}/${app}`);
+  }
+
+  render(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  #countsOf(sample: InvocationSample): AppCounts {
+    const key = `${sample.tenantId}/${sample.app}`;
+    const known = this.#apps.get(key);
+    if (known !== undefined) return known;
+    if (this.#apps.size >= this.#appsMax) return this.#other;
+    const counts = createCounts(sample.tenantId, sample.app);
+    this.#apps.set(key, counts);
+    return counts;
+  }
+
+  #registerAppCounters(): void {
+    this.#appCounter("faas_invocations", "Invocations that ended, well or not.", (counts) => [
+      [{}, counts.invocations],
+    ]);
+    this.#appCounter("faas_coldstarts", "Invocations that needed a new instance.", (counts) => [
+      [{}, counts.coldStarts],
+    ]);
+    this.#appCounter("faas_timeouts", "Invocations that their deadline ended.", (counts) => [
+      [{}, counts.timeouts],
+    ]);
+    this.#appCounter(
+      "faas_cpu_usage_seconds",
+      "Time that invocations held an executor.",
+      (counts) => [[{}, counts.cpuUs / 1e6]],
+    );
+    this.#appCounter("faas_errors", "Invocations that failed, by error code.", (counts) =>
+      Array.from(counts.errors, ([code, count]) => [{ code }, count] as const),
+    );
+  }
+
+  #appCounter(
+    name: string,
+    help: string,
+    series: (
+      counts: AppCounts,
+    ) => readonly (readonly [labels: { readonly code?: string }, value: number])[],
+  ): void {
+    const apps = this.#apps;
+    const other = this.#other;
+    const counter: Counter = new Counter({
+      name: `${name}_total`,
+      help,
+      labelNames: ["tenant", "app", "code"],
+      registers: [this.#registry],
+      collect: () => {
+        counter.reset();
+        const all = other.invocations > 0 ? [...apps.values(), other] : apps.values();
+        for (const counts of all) {
+          for (const [labels, value] of series(counts)) {
+            counter.inc({ tenant: counts.tenant, app: counts.app, ...labels }, value);
+          }
+        }
+      },
+    });
+  }
+
+  #registerGauges({ scheduler, version }: HostMetricsOptions): void {
+    const gauge = (name: string, help: string, read: (gauges: SchedulerGauges) => number): void => {
+      const registered: Gauge = new Gauge({
+        name,
+        help,
+        registers: [this.#registry],
+        collect: () => registered.set(read(scheduler())),
+      });
+    };
+    gauge("downpour_executors_ready", "Executor threads.", (gauges) => gauges.executorsReady);
+    gauge("downpour_queue_depth", "Invocations that wait.", (gauges) => gauges.queued);
+    gauge("downpour_in_flight", "Invocations that run.", (gauges) => gauges.inFlight);
+    gauge("downpour_loaded_revisions", "Revisions in memory.", (gauges) => gauges.loadedRevisions);
+    new Gauge({
+      name: "downpour_build_info",
+      help: "Always 1; the version is a label.",
+      labelNames: ["version"],
+      registers: [this.#registry],
+    }).set({ version }, 1);
+  }
+}
+
+function createCounts(tenant: string, app: string): AppCounts {
+  return { tenant, app, invocations: 0, coldStarts: 0, timeouts: 0, cpuUs: 0, errors: new Map() };
+}
