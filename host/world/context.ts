@@ -1,5 +1,5 @@
 import type { InterfaceDeclaration } from "../engine/engine.ts";
-import { func, list, option, record, string, tuple, u64 } from "./wit-types.ts";
+import { func, list, option, record, string, tuple, u64 } from "../engine/component/wit-types.ts";
 
 const invocation = record({
   id: string,

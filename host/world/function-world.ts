@@ -2,7 +2,15 @@ import type { InterfaceDeclaration, World } from "../engine/engine.ts";
 import { contextInterface } from "./context.ts";
 import { logInterface } from "./log.ts";
 import { stateInterface } from "./state.ts";
-import { bytes, func, option, record, result, string, variant } from "./wit-types.ts";
+import {
+  bytes,
+  func,
+  option,
+  record,
+  result,
+  string,
+  variant,
+} from "../engine/component/wit-types.ts";
 
 const payload = record({ "media-type": string, body: bytes });
 const failure = variant({

@@ -1,5 +1,5 @@
 import type { InterfaceDeclaration } from "../engine/engine.ts";
-import { enumeration, func, string } from "./wit-types.ts";
+import { enumeration, func, string } from "../engine/component/wit-types.ts";
 
 /** `wit/log.wit`. */
 export const logInterface: InterfaceDeclaration = {

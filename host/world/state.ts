@@ -11,7 +11,7 @@ import {
   string,
   u32,
   variant,
-} from "./wit-types.ts";
+} from "../engine/component/wit-types.ts";
 
 const kind = enumeration("register", "counter");
 const durability = enumeration("memory", "async", "durable");

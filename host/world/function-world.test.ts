@@ -1,0 +1,61 @@
+import { readFileSync } from "node:fs";
+import { componentEmbed, componentNew } from "@bytecodealliance/jco";
+import { describe, expect, test } from "vitest";
+import { createEngine } from "../engine/create-engine.ts";
+import type { CompileLimits, InterfaceDeclaration } from "../engine/engine.ts";
+import { wasiDeclarations } from "../engine/wasi/index.ts";
+import { contextInterface } from "./context.ts";
+import { functionWorld } from "./function-world.ts";
+import { logInterface } from "./log.ts";
+import { stateInterface } from "./state.ts";
+
+const limits: CompileLimits = {
+  componentBytesMax: 1024 * 1024,
+  nestingDepthMax: 8,
+  coreModulesMax: 16,
+  typeNodesMax: 10_000,
+  definitionsMax: 10_000,
+  nameBytesMax: 1024,
+};
+
+function readWit(file: string): string {
+  return readFileSync(new URL(`../../wit/${file}.wit`, import.meta.url), "utf8");
+}
+
+/** A component that imports and exports all of a world of `wit/`, made by the reference toolchain. */
+async function buildFromWit(world: string): Promise<Uint8Array> {
+  const files = ["types", "state", "log", "context", "function"].map((file) =>
+    readWit(file).replace(/^package .*$/mu, ""),
+  );
+  const random = readWit("deps/random/random").replace(/^(package [^;]*);/mu, "$1 {");
+  const witSource = `package downpour:faas@0.1.0;\n${files.join("\n")}\n${random}}`;
+  return await componentNew(await componentEmbed({ witSource, world, dummy: true }), []);
+}
+
+describe("the declared world", () => {
+  test.each(["function", "function-sync"])(
+    "takes a component that imports and exports all of wit's world %s",
+    async (world) => {
+      const { component } = createEngine().compile(
+        await buildFromWit(world),
+        functionWorld(wasiDeclarations),
+        limits,
+      );
+      expect(component.imports).toEqual(
+        expect.arrayContaining(["downpour:faas/state@0.1.0", "downpour:faas/log@0.1.0"]),
+      );
+    },
+  );
+
+  test.each([
+    ["state", stateInterface],
+    ["log", logInterface],
+    ["context", contextInterface],
+  ] as const)(
+    "offers no function that wit/%s.wit does not have",
+    (file, declaration: InterfaceDeclaration) => {
+      const inWit = [...readWit(file).matchAll(/^ {2}([a-z-]+): func/gmu)].map((match) => match[1]);
+      expect(Object.keys(declaration.functions).toSorted()).toEqual(inWit.toSorted());
+    },
+  );
+});
