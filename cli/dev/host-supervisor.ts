@@ -71,7 +71,9 @@ export class HostSupervisor {
       this.#child = child;
       const exited = exitOf(child);
       let isGone = false;
-      void exited.then(() => (isGone = true));
+      child.once("exit", () => {
+        isGone = true;
+      });
       const isReady = await waitUntilReady(this.url, READY_TIMEOUT_MS, () => isGone);
       if (isReady && child.pid !== undefined) {
         this.#options.onReady({ pid: child.pid, isRestart: hasBeenReady });
