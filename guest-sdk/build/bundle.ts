@@ -21,6 +21,7 @@ export interface Bundle {
 
 const GENERATED_ENTRY = "\0downpour-entry";
 const LINE_TABLE = "__DOWNPOUR_LINE_TABLE__";
+const LINE_TABLE_TEXT = new RegExp(`(["'\`])${LINE_TABLE}\\1(?![\\s\\S]*${LINE_TABLE})`);
 
 /** Interfaces that the host serves. */
 const HOST_IMPORT = /^(?:downpour:faas|wasi:random)\//;
@@ -57,7 +58,7 @@ export async function bundle(
         },
         inject: options.engine === "quickjs" ? injections() : {},
       },
-      plugins: [entryPlugin(project), imports.plugin],
+      plugins: [entryPlugin(project, options.engine), imports.plugin],
       onLog: (level, log) => {
         if (level === "warn") warnings.push(diagnosticOf(project, log));
       },
@@ -65,7 +66,8 @@ export async function bundle(
     try {
       const { output } = await build.generate({
         format: "esm",
-        sourcemap: true,
+        dir: project.root,
+        sourcemap: "hidden",
         minify: options.minify,
         codeSplitting: false,
         comments: false,
@@ -90,11 +92,10 @@ function finish(
 ): Bundle {
   if (chunk.map === null) throw new Error("the bundler gave no source map");
   const lineTable = createLineTable(project, chunk.map, project.root);
-  // The table stands in the last statement: no code of the author's is behind it.
-  const at = chunk.code.lastIndexOf(`"${LINE_TABLE}"`);
-  if (at === -1) throw new Error("the bundler changed the generated entry");
+  // The table stands in the last statements: no code of the author's is behind it on a line.
   const table = JSON.stringify(JSON.stringify(lineTable));
-  const source = chunk.code.slice(0, at) + table + chunk.code.slice(at + LINE_TABLE.length + 2);
+  const source = chunk.code.replace(LINE_TABLE_TEXT, () => table);
+  if (source === chunk.code) throw new Error("the bundler changed the generated entry");
   return { source, lineTable, warnings };
 }
 
@@ -108,9 +109,9 @@ function injections(): Record<string, [string, string]> {
 }
 
 /** Adds the generated entry, and makes the author's `@downpour/sdk` this very copy. */
-function entryPlugin(project: Project): Plugin {
+function entryPlugin(project: Project, engine: JavaScriptEngine): Plugin {
   const source = [
-    `import ${JSON.stringify(sdkModule("src/globals/install"))};`,
+    `import ${JSON.stringify(sdkModule(`src/globals/install-${engine}`))};`,
     `import * as exported from ${JSON.stringify(project.entry)};`,
     `import { serve } from ${JSON.stringify(sdkModule("src/serve/serve"))};`,
     `const app = serve({ ...exported }, "${LINE_TABLE}");`,

@@ -13,7 +13,7 @@ import type { Project } from "./project.ts";
 /** For an entry that no tsconfig.json of the author's covers. */
 const DEFAULT_COMPILER_OPTIONS = {
   target: "es2024",
-  lib: ["es2024", "esnext.disposable", "esnext.typedarrays", "esnext.collection"],
+  lib: ["es2025", "esnext.disposable", "esnext.typedarrays", "esnext.collection"],
   types: [],
   module: "esnext",
   moduleResolution: "bundler",

@@ -11,4 +11,9 @@ export function fromInt64(value: number | bigint): number {
   return Number(value);
 }
 
-export const isQuickJs: boolean = DOWNPOUR_ENGINE === "quickjs";
+/** Bytes from the host. StarlingMonkey's bindings make them in a realm of their own. */
+export function fromBytes(bytes: Uint8Array): Uint8Array {
+  if (DOWNPOUR_ENGINE === "quickjs" || bytes instanceof Uint8Array) return bytes;
+  const { buffer, byteOffset, byteLength } = bytes as Uint8Array;
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}

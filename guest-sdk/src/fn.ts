@@ -79,6 +79,11 @@ type CheckedOutput<Output> = [Output] extends [ToJson<Output> | Uint8Array]
   : { readonly "The result of a function is JSON or a Uint8Array: this type is neither": Output };
 
 interface FnConstructor {
+  /** As below, with an input that is checked first. */
+  <Input, Output>(
+    handler: Handler<NoInfer<Input>, Output> & CheckedOutput<Output>,
+    options: ParsedFunctionOptions<Input>,
+  ): FunctionDefinition<Input, Output>;
   /**
    * Makes a function of JSON: its input is decoded, what it returns is encoded. It may be async.
    * A `Uint8Array` goes back as bytes; undefined as null.
@@ -86,10 +91,6 @@ interface FnConstructor {
   <Input = undefined, Output = null>(
     handler: Handler<Input, Output> & CheckedHandler<Input, Output>,
     options?: FunctionOptions,
-  ): FunctionDefinition<Input, Output>;
-  <Input, Output>(
-    handler: Handler<NoInfer<Input>, Output> & CheckedOutput<Output>,
-    options: ParsedFunctionOptions<Input>,
   ): FunctionDefinition<Input, Output>;
   /** Makes a function of bytes: any media type in, any media type out. */
   raw(

@@ -9,8 +9,3 @@ declare module "core-js-pure/actual/url-search-params/index.js" {
   const value: typeof URLSearchParams;
   export { value as default };
 }
-
-declare module "core-js-pure/actual/structured-clone.js" {
-  const value: typeof structuredClone;
-  export { value as default };
-}

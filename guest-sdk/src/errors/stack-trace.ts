@@ -49,7 +49,8 @@ function parseFrame(text: string): Frame | undefined {
   if (match === null) return undefined;
   const [, name = "", line = "0", column = "0"] = match;
   return {
-    name: name === "<anonymous>" ? "" : name,
+    // SpiderMonkey marks what it inferred: `boom<`, `handlers.boom/<`.
+    name: name === "<anonymous>" ? "" : name.replace(/[/<]+$/, ""),
     line: Number(line),
     column: Number(column),
   };

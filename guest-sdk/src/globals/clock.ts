@@ -1,25 +1,21 @@
-import { onServing } from "../phase.ts";
+import { isServing } from "../phase.ts";
 
-/** The engine's own clock: its origin is the build's, which no instance shares. */
+/** The engine's own clock: its origin is the build's, and StarlingMonkey's has none before it serves. */
 const engineClock: Performance = performance;
-let originMs = engineClock.now();
+let originMs = 0;
 let timeOriginMs = 0;
 
-onServing(() => {
-  timeOriginMs = 0;
-});
-
-/** Moves the origin to the instance's first invocation. */
+/** Puts the origin at the instance's first invocation. */
 export function startClock(): void {
   if (timeOriginMs !== 0) return;
   originMs = engineClock.now();
   timeOriginMs = Date.now();
 }
 
-/** `performance`, counted from the first invocation of the instance. */
+/** `performance`, counted from the first invocation of the instance, and 0 at build time. */
 export const instancePerformance: Performance = Object.freeze({
   get timeOrigin() {
     return timeOriginMs;
   },
-  now: () => engineClock.now() - originMs,
+  now: () => (isServing() ? engineClock.now() - originMs : 0),
 });

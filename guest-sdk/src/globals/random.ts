@@ -1,13 +1,12 @@
-// Randomness. The generator behind QuickJS's own `Math.random` sits in the snapshot, so every
-// instance would draw the same numbers.
+// `Math.random`. The generator behind QuickJS's own sits in the snapshot, so every instance would draw
+// the same numbers; StarlingMonkey's cannot be asked while the snapshot is made.
 //
-// R1. Each instance seeds `Math.random` from the host at its first use.
-// R2. While the module is loaded, `Math.random` is seeded by a constant: builds can repeat.
-// R3. `crypto` never answers while the module is loaded: a secret in a snapshot is shared by all.
+// R1. Each instance seeds it from the host at its first use.
+// R2. While the module is loaded, it is seeded by a constant: builds can repeat.
 
-import { getRandomBytes } from "wasi:random/random@0.2.12";
-import { toInt64 } from "../engine.ts";
-import { isServing, onServing, requireServing } from "../phase.ts";
+import { isServing, onServing } from "../phase.ts";
+
+const SEED_BYTES = 12;
 
 /** sfc32: 128 bits of state, fast in an interpreter, and good enough for what is no secret. */
 let a = 0;
@@ -20,11 +19,11 @@ onServing(() => {
   isSeeded = false;
 });
 
-function seed(): void {
+function seed(randomBytes: (length: number) => Uint8Array): void {
   const bytes = isServing()
-    ? getRandomBytes(toInt64(12))
+    ? randomBytes(SEED_BYTES)
     : Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, 12);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, SEED_BYTES);
   a = view.getInt32(0);
   b = view.getInt32(4);
   c = view.getInt32(8);
@@ -42,52 +41,10 @@ function next(): number {
   return sum >>> 0;
 }
 
-/** `Math.random`, with 53 random bits. */
-export function random(): number {
-  if (!isSeeded) seed();
-  return ((next() >>> 5) * 67_108_864 + (next() >>> 6)) / 9_007_199_254_740_992;
-}
-
-const BYTES_MAX = 65_536;
-
-/** What is there of Web Crypto. */
-export const webCrypto: Crypto = Object.freeze({
-  getRandomValues<T extends ArrayBufferView>(array: T): T {
-    if (!ArrayBuffer.isView(array) || !isIntegerArray(array)) {
-      throw new DOMException("getRandomValues takes an integer typed array", "TypeMismatchError");
-    }
-    if (array.byteLength > BYTES_MAX) {
-      throw new DOMException(
-        `getRandomValues gives at most ${BYTES_MAX} bytes`,
-        "QuotaExceededError",
-      );
-    }
-    requireServing("crypto.getRandomValues");
-    const target = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-    target.set(getRandomBytes(toInt64(array.byteLength)));
-    return array;
-  },
-  randomUUID() {
-    requireServing("crypto.randomUUID");
-    const bytes = getRandomBytes(toInt64(16)).slice();
-    bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
-    bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-    const hex = (from: number, to: number): string => {
-      return bytes.slice(from, to).reduce((text, byte) => text + hexOf(byte), "");
-    };
-    return `${hex(0, 4)}-${hex(4, 6)}-${hex(6, 8)}-${hex(8, 10)}-${hex(10, 16)}` as const;
-  },
-});
-
-function hexOf(byte: number): string {
-  return byte.toString(16).padStart(2, "0");
-}
-
-function isIntegerArray(array: ArrayBufferView): boolean {
-  return !(
-    array instanceof DataView ||
-    array instanceof Float32Array ||
-    array instanceof Float64Array ||
-    Object.prototype.toString.call(array) === "[object Float16Array]"
-  );
+/** A `Math.random` with 53 random bits. */
+export function createRandom(randomBytes: (length: number) => Uint8Array): () => number {
+  return () => {
+    if (!isSeeded) seed(randomBytes);
+    return ((next() >>> 5) * 67_108_864 + (next() >>> 6)) / 9_007_199_254_740_992;
+  };
 }

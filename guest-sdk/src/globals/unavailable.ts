@@ -1,3 +1,5 @@
+import { defineGlobal } from "./define-global.ts";
+
 /** Web functions that authors reach for and that are not there yet: a reason instead of "not defined". */
 const REASONS: Readonly<Record<string, string>> = {
   setTimeout: "a function cannot wait yet. Invoke it again later from outside",
@@ -7,15 +9,10 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /** Defines each of them as a function that throws. */
-export function installUnavailable(target: object): void {
+export function installUnavailable(): void {
   for (const [name, reason] of Object.entries(REASONS)) {
-    const unavailable = (): never => {
+    defineGlobal(name, (): never => {
       throw new Error(`${name} is not available yet: ${reason}.`);
-    };
-    Object.defineProperty(target, name, {
-      value: unavailable,
-      writable: true,
-      configurable: true,
     });
   }
 }

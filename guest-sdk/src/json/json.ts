@@ -24,7 +24,7 @@ type NeverInJson =
 /** `T` where JSON gives it back as it was, `never` at the place where it does not. */
 export type Json<T> = unknown extends T
   ? T
-  : T extends string | number | boolean | null | undefined
+  : T extends JsonValue | undefined
     ? T
     : T extends NeverInJson | Date
       ? never
@@ -35,7 +35,7 @@ export type Json<T> = unknown extends T
 /** As `Json`, for what is only written: an object may say with `toJSON` how. */
 export type ToJson<T> = unknown extends T
   ? T
-  : T extends string | number | boolean | null | undefined | void
+  : T extends JsonValue | undefined | void
     ? T
     : T extends { toJSON(key?: string): unknown }
       ? T

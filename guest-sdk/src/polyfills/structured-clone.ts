@@ -1,2 +1,98 @@
-// The build imports this where a bundle names `structuredClone`.
-export { default as structuredClone } from "core-js-pure/actual/structured-clone.js";
+// `structuredClone` for QuickJS, which lacks it; the build adds it where a bundle names it. The one of
+// `core-js-pure` is 126 kB, and gives back Maps and Sets of its own instead of the engine's.
+
+type Seen = Map<object, object>;
+
+/** As the HTML standard's, without a transfer list: nothing here can be transferred to. */
+function cloneStructured<T>(value: T): T {
+  return clone(value, new Map()) as T;
+}
+
+export { cloneStructured as structuredClone };
+
+function clone(value: unknown, seen: Seen): unknown {
+  if (typeof value === "function" || typeof value === "symbol") throw uncloneable(typeof value);
+  if (typeof value !== "object" || value === null) return value;
+  return seen.get(value) ?? cloneObject(value, seen);
+}
+
+function uncloneable(what: string): DOMException {
+  return new DOMException(`A ${what} cannot be cloned`, "DataCloneError");
+}
+
+function cloneObject(value: object, seen: Seen): object {
+  const remember = <C extends object>(copy: C): C => {
+    seen.set(value, copy);
+    return copy;
+  };
+  if (Array.isArray(value)) return cloneProperties(value, remember(newArray(value.length)), seen);
+  if (value instanceof Date) return remember(new Date(value.getTime()));
+  if (value instanceof RegExp) return remember(new RegExp(value.source, value.flags));
+  if (value instanceof Map) {
+    const copy = remember(new Map<unknown, unknown>());
+    for (const [key, item] of [...value]) copy.set(clone(key, seen), clone(item, seen));
+    return copy;
+  }
+  if (value instanceof Set) {
+    const copy = remember(new Set<unknown>());
+    for (const item of [...value]) copy.add(clone(item, seen));
+    return copy;
+  }
+  if (value instanceof ArrayBuffer) return remember(value.slice());
+  if (ArrayBuffer.isView(value)) return remember(cloneView(value, seen));
+  if (value instanceof Error) return cloneError(value, remember, seen);
+  if (isBoxed(value)) return remember(new Object(value.valueOf()));
+  if (value instanceof WeakMap || value instanceof WeakSet || value instanceof Promise) {
+    throw uncloneable(value.constructor.name);
+  }
+  return cloneProperties(value, remember({}), seen);
+}
+
+function newArray(length: number): unknown[] {
+  const array: unknown[] = [];
+  array.length = length;
+  return array;
+}
+
+/** Own enumerable properties with string keys: prototypes and accessors do not survive. */
+function cloneProperties(value: object, copy: object, seen: Seen): object {
+  for (const [key, item] of Object.entries(value)) {
+    const property = { value: clone(item, seen), writable: true };
+    Object.defineProperty(copy, key, { ...property, enumerable: true, configurable: true });
+  }
+  return copy;
+}
+
+interface ViewConstructor {
+  new (buffer: ArrayBuffer, byteOffset: number, length: number): ArrayBufferView;
+}
+
+function cloneView(view: ArrayBufferView, seen: Seen): ArrayBufferView {
+  const buffer = clone(view.buffer, seen) as ArrayBuffer;
+  const length = "length" in view ? (view.length as number) : view.byteLength;
+  const View = view.constructor as unknown as ViewConstructor;
+  return new View(buffer, view.byteOffset, length);
+}
+
+const ERRORS = { Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError };
+
+function cloneError(error: Error, remember: <C extends object>(copy: C) => C, seen: Seen): Error {
+  const name = Object.hasOwn(ERRORS, error.name) ? (error.name as keyof typeof ERRORS) : "Error";
+  const copy = remember(new ERRORS[name](error.message));
+  const { stack } = error;
+  Object.defineProperty(copy, "stack", { value: stack, writable: true, configurable: true });
+  if (Object.hasOwn(error, "cause")) {
+    const cause = clone(error.cause, seen);
+    Object.defineProperty(copy, "cause", { value: cause, writable: true, configurable: true });
+  }
+  return copy;
+}
+
+function isBoxed(value: object): boolean {
+  return (
+    value instanceof Number ||
+    value instanceof String ||
+    value instanceof Boolean ||
+    value instanceof BigInt
+  );
+}

@@ -23,6 +23,7 @@ export function collectFunctions(
       );
     } else {
       functions.set(name, value);
+      nameHandler(value.handler, name);
     }
   }
   if (functions.size === 0 && problems.length === 0) {
@@ -35,6 +36,11 @@ export function collectFunctions(
   }
   if (problems.length > 0) throw new ManifestProblem(problems);
   return functions;
+}
+
+/** So that a stack shows the export's name where the author wrote an arrow function. */
+function nameHandler(handler: RunnableFunction["handler"], name: string): void {
+  if (handler.name === "") Object.defineProperty(handler, "name", { value: name });
 }
 
 /** Ends the build. Its message is what the build reads. */

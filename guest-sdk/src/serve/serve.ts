@@ -5,6 +5,7 @@
 
 import { beginInvocation, context } from "../context.ts";
 import { resetConsole, takeBuildLog } from "../console/console.ts";
+import { fromBytes } from "../engine.ts";
 import { installLineTable } from "../errors/stack-trace.ts";
 import type { LineTable } from "../errors/line-table.ts";
 import { InvalidInputError } from "../fn.ts";
@@ -76,14 +77,18 @@ async function parse(definition: RunnableFunction, value: unknown): Promise<unkn
   }
 }
 
-async function runRaw(definition: RunnableFunction, input: RawInput): Promise<Payload> {
+async function runRaw(definition: RunnableFunction, input: Payload): Promise<Payload> {
   let output: unknown;
   try {
-    output = await definition.handler(input, context);
+    output = await definition.handler(toRawInput(input), context);
   } catch (thrown) {
     throw new HandleFailure(toFailure(thrown));
   }
   return encode(() => encodeRawOutput(output as RawOutput));
+}
+
+function toRawInput({ mediaType, body }: Payload): RawInput {
+  return { mediaType, body: fromBytes(body) };
 }
 
 function encode(toPayload: () => Payload): Payload {

@@ -1,5 +1,5 @@
 import * as host from "downpour:faas/state@0.1.0";
-import { fromInt64, toInt64 } from "../engine.ts";
+import { fromBytes, fromInt64, toInt64 } from "../engine.ts";
 import { encodeJson } from "../json/json.ts";
 import type { Json, JsonValue } from "../json/json.ts";
 import { decodeUtf8, encodeUtf8 } from "../utf8.ts";
@@ -97,7 +97,7 @@ export const state = Object.freeze({
   },
 
   /** The keys that start with `prefix`, in byte order, page by page as they are asked for. */
-  list(prefix: string, options: ListOptions = {}): IterableIterator<string> {
+  list(prefix: string, options: ListOptions = {}): Generator<string, void, undefined> {
     const { after, pageSize = PAGE_KEYS_DEFAULT } = options;
     if (!Number.isInteger(pageSize) || pageSize < 1 || pageSize > PAGE_KEYS_MAX) {
       throw new RangeError(`A page has 1 to ${PAGE_KEYS_MAX} keys, not ${String(pageSize)}`);
@@ -122,7 +122,7 @@ function register<T>(
     key,
     get() {
       const bytes = callState(() => host.get(key));
-      return isNone(bytes) ? undefined : decode(bytes);
+      return isNone(bytes) ? undefined : decode(fromBytes(bytes));
     },
     put(value) {
       const bytes = encode(value);
