@@ -175,10 +175,12 @@ export function threadYield(instance: ComponentInstance): CoreFunction {
     });
 }
 
-async function guardedLater<T>(instance: ComponentInstance, run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (cause) {
-    throw instance.guest.fail(cause);
-  }
+/** Suspends the stack of the guest until the JavaScript that it asked for is done. */
+function guardedLater<T>(instance: ComponentInstance, run: () => Promise<T>): Promise<T> {
+  const { guest } = instance;
+  return guest.suspend(
+    run(),
+    (value) => value,
+    (cause) => guest.fail(cause),
+  );
 }

@@ -5,7 +5,6 @@
 // W3. Waiting for a set in which nothing can happen any more traps: no other call of the guest could
 //     ever add to it, and the instance would wait for good.
 
-import { neverSettles } from "../canonical/lower-host-function.ts";
 import type { Guest } from "../canonical/guest.ts";
 import { trap } from "../canonical/trap.ts";
 
@@ -127,8 +126,11 @@ export class WaitableSet {
   }
 }
 
-/** After each wait: a failed guest ends now, and a closed one is never resumed. */
+/**
+ * After each wait: a failed guest ends now, and a closed one goes on waiting for good. Only
+ * JavaScript frames wait here, which then become garbage.
+ */
 export async function requireAlive(guest: Guest): Promise<void> {
-  if (guest.isClosed) await neverSettles();
+  if (guest.isClosed) await new Promise<never>(() => {});
   if (guest.failure !== undefined) throw guest.fail(guest.failure.cause);
 }

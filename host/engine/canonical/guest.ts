@@ -4,7 +4,8 @@
 // G1. The first failure wins and is final: a guest that has failed never runs again.
 // G2. A failure of the host side reaches the guest as a WebAssembly trap, which no `catch_all` of
 //     the guest can catch; the failure itself waits in `failure` for the linker.
-// G3. A closed guest is never resumed, and holds no resource of the host.
+// G3. A closed guest never runs again, and holds no resource of the host. The stack that it was
+//     suspended on is unwound at once: V8 never frees one whose promise stays pending.
 
 import type { ResourceId } from "../component/types.ts";
 import { ComponentInstance } from "./component-instance.ts";
@@ -36,6 +37,7 @@ export class Guest {
   liftableBytes = 0;
   #failure: GuestFailure | undefined;
   #isClosed = false;
+  #unwind: ((error: Error) => void) | undefined;
   readonly #componentInstances: ComponentInstance[] = [];
   readonly #resourceTypes: (ResourceType | undefined)[] = [];
 
@@ -74,10 +76,45 @@ export class Guest {
     return uncatchableTrap();
   }
 
-  /** Ends the guest: host resources in its handle tables are dropped, and nothing resumes it (G3). */
+  /**
+   * What a WebAssembly stack of the guest is suspended on: settles like `pending`, or when the guest
+   * closes. There is one at most, for calls into a guest do not overlap. After the guest has closed,
+   * neither of the callbacks is called, and nothing of `pending` is left unhandled.
+   */
+  suspend<T, R>(
+    pending: Promise<T>,
+    onFulfilled: (value: T) => R,
+    onRejected: (cause: unknown) => Error,
+  ): Promise<R> {
+    return new Promise((resolve, reject) => {
+      this.#unwind = reject;
+      pending.then(
+        (value) => this.#resume(() => resolve(onFulfilled(value)), reject, onRejected),
+        (cause: unknown) => this.#resume(() => reject(onRejected(cause)), reject, onRejected),
+      );
+    });
+  }
+
+  #resume(
+    settle: () => void,
+    reject: (error: Error) => void,
+    toError: (cause: unknown) => Error,
+  ): void {
+    if (this.#isClosed) return;
+    this.#unwind = undefined;
+    try {
+      settle();
+    } catch (cause) {
+      reject(toError(cause));
+    }
+  }
+
+  /** Ends the guest: its suspended stack is unwound, and its host resources are dropped (G3). */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#unwind?.(uncatchableTrap());
+    this.#unwind = undefined;
     for (const instance of this.#componentInstances) instance.dropHostResources();
   }
 }

@@ -4,7 +4,7 @@
 // L1. A synchronous host function costs no promise. One that may suspend returns a promise only
 //     when it really waits; the linker wraps the core function with `WebAssembly.Suspending`.
 // L2. Whatever the host throws ends the guest (G2): failures that a guest may see are values.
-// L3. A promise that settles after the guest was closed changes nothing and resumes nobody.
+// L3. A promise that settles after the guest was closed changes nothing.
 
 import type { ComponentValue, FuncType } from "../component/types.ts";
 import type { Guest } from "./guest.ts";
@@ -99,24 +99,12 @@ function settleLater(
   loans: Loans | undefined,
 ): CoreResult {
   const { guest } = cx.instance;
-  return pending.then(
+  return guest.suspend(
+    pending,
     (value) => {
-      if (guest.isClosed) return neverSettles();
-      try {
-        loans?.giveBack();
-        return result.lower(cx, value, address);
-      } catch (cause) {
-        throw guest.fail(cause);
-      }
+      loans?.giveBack();
+      return result.lower(cx, value, address);
     },
-    (cause: unknown) => {
-      if (guest.isClosed) return neverSettles();
-      throw guest.fail(cause);
-    },
+    (cause) => guest.fail(cause),
   );
-}
-
-/** What a closed guest waits for: its suspended stack becomes garbage together with this promise. */
-export function neverSettles(): Promise<never> {
-  return new Promise<never>(() => {});
 }
