@@ -19,7 +19,7 @@ function terminalWith(isJson: boolean): {
 function readAll(stream: PassThrough): string {
   let text = "";
   for (let chunk: unknown = stream.read(); chunk !== null; chunk = stream.read()) {
-    text += String(chunk);
+    if (typeof chunk === "string") text += chunk;
   }
   return text;
 }

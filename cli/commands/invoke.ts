@@ -130,7 +130,8 @@ async function inputBytes(
     );
   }
   if (flags.data !== undefined) return readInput(context.io, flags.data);
-  if (input === undefined) return new TextEncoder().encode("null");
+  // No bytes at all: the function's parameter is undefined, and its default applies.
+  if (input === undefined) return new Uint8Array();
   try {
     JSON.parse(input);
   } catch (cause) {
