@@ -1,4 +1,4 @@
-import type { StorageConnection } from "@downpour/kvs";
+import type { StateConnection } from "@downpour/kvs";
 import type { CompiledComponent } from "./engine/engine.ts";
 import type { ErrorWire } from "./errors.ts";
 
@@ -32,7 +32,7 @@ export type ExecutorReply =
 
 /** What an executor thread is started with. */
 export interface ExecutorThreadData {
-  readonly storage: StorageConnection;
+  readonly storage: StateConnection;
   readonly tuning: ExecutorTuning;
 }
 

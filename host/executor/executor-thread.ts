@@ -12,6 +12,7 @@ const SWEEP_INTERVAL_MS = 5_000;
 
 assert(parentPort !== null);
 const port = parentPort;
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Only `executor-handle.ts` starts this thread.
 const { storage, tuning } = workerData as ExecutorThreadData;
 
 let replies: ExecutorReply[] = [];

@@ -39,7 +39,7 @@ type Handled =
 
 /** Reads what `handle` gave. The engine checked its type; its contents are the guest's. */
 export function toPayload(handled: ComponentValue, limits: AppLimits): Payload {
-  // The world check at upload fixed the type of `handle`, and the canonical ABI lifts by that type.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The world check at upload fixed the type of `handle`, and the canonical ABI lifts by that type.
   const value = handled as Handled;
   if (value.tag === "err") throw toError(value.val);
   const { mediaType, body } = value.val;

@@ -32,16 +32,9 @@ test("it behaves as an array with a limit, whatever the order of operations", ()
         const queue = new BoundedQueue<number>();
         const model: number[] = [];
         for (const { kind, item } of run) {
-          if (kind === "push") {
-            expect(queue.push(item, depthMax)).toBe(model.length < depthMax);
-            if (model.length < depthMax) model.push(item);
-          } else if (kind === "shift") {
-            expect(queue.shift()).toBe(model.shift());
-          } else {
-            const index = model.indexOf(item);
-            expect(queue.remove(item)).toBe(index !== -1);
-            if (index !== -1) model.splice(index, 1);
-          }
+          expect(apply(queue, kind, item, depthMax)).toBe(
+            applyToModel(model, kind, item, depthMax),
+          );
           expect(queue.depth).toBe(model.length);
         }
         expect(queue.drain()).toEqual(model);
@@ -49,3 +42,17 @@ test("it behaves as an array with a limit, whatever the order of operations", ()
     ),
   );
 });
+
+type Kind = "push" | "shift" | "remove";
+
+function apply(queue: BoundedQueue<number>, kind: Kind, item: number, depthMax: number): unknown {
+  if (kind === "push") return queue.push(item, depthMax);
+  return kind === "shift" ? queue.shift() : queue.remove(item);
+}
+
+function applyToModel(model: number[], kind: Kind, item: number, depthMax: number): unknown {
+  if (kind === "push") return model.length < depthMax && model.push(item) > 0;
+  if (kind === "shift") return model.shift();
+  const index = model.indexOf(item);
+  return index !== -1 && model.splice(index, 1).length > 0;
+}

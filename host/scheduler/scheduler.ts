@@ -176,13 +176,13 @@ export class Scheduler {
     this.#slots.delete(slotKey);
     this.#waiting.delete(slot);
     this.#supersede(slot.revision);
-    const gone = (): HostError => new HostError("APP_NOT_FOUND", "the app was deleted");
+    const gone = new HostError("APP_NOT_FOUND", "the app was deleted");
     for (const ticket of slot.queue.drain()) {
       this.#queued -= 1;
-      this.#settleUnstarted(ticket, gone());
+      this.#settleUnstarted(ticket, gone);
     }
     for (const ticket of this.#tickets.values()) {
-      if (ticket.slot === slot && ticket.running !== undefined) this.#abandon(ticket, gone());
+      if (ticket.slot === slot && ticket.running !== undefined) this.#abandon(ticket, gone);
     }
   }
 
@@ -267,7 +267,8 @@ export class Scheduler {
         usage: NO_USAGE,
       });
     }
-    await Promise.all(this.#executors.map((executor) => executor && this.#stop(executor)));
+    const executors = this.#executors.filter((executor) => executor !== undefined);
+    await Promise.all(executors.map((executor) => this.#stop(executor)));
   }
 
   /** Runs the ticket now if that is possible, else queues it; throws when the queue is full (D2). */
@@ -296,7 +297,7 @@ export class Scheduler {
   #offer(slot: AppSlot): void {
     if (slot.queue.depth === 0 || slot.inFlight >= slot.revision.app.concurrencyMax) return;
     if (slot.revision.component === undefined) {
-      this.#load(slot.revision, slot);
+      void this.#load(slot.revision, slot);
       return;
     }
     this.#waiting.add(slot);
@@ -374,31 +375,25 @@ export class Scheduler {
     });
   }
 
-  #load(revision: Revision, slot: AppSlot): void {
+  async #load(revision: Revision, slot: AppSlot): Promise<void> {
     if (revision.isLoading) return;
     revision.isLoading = true;
-    revision.app.load().then(
-      (component) => {
-        revision.isLoading = false;
-        if (revision.isSuperseded) return;
-        revision.component = component;
-        this.#loaded.add(revision);
-        this.#offer(slot);
-      },
-      (error: unknown) => {
-        revision.isLoading = false;
-        if (slot.revision !== revision) return;
-        const failure = HostError.from(error);
-        this.#options.logger.error(
-          { err: error, app: revision.app.identity },
-          "a revision could not be loaded",
-        );
-        for (const ticket of slot.queue.drain()) {
-          this.#queued -= 1;
-          this.#settleUnstarted(ticket, failure);
-        }
-      },
-    );
+    const loaded = await settle(revision.app.load());
+    revision.isLoading = false;
+    if (revision.isSuperseded) return;
+    if (loaded.status === "fulfilled") {
+      revision.component = loaded.value;
+      this.#loaded.add(revision);
+      this.#offer(slot);
+      return;
+    }
+    const app = revision.app.identity;
+    this.#options.logger.error({ err: loaded.reason, app }, "a revision could not be loaded");
+    const failure = HostError.from(loaded.reason);
+    for (const ticket of slot.queue.drain()) {
+      this.#queued -= 1;
+      this.#settleUnstarted(ticket, failure);
+    }
   }
 
   #expire(ticket: Ticket, deadlineMs: number): void {
@@ -615,6 +610,11 @@ export class Scheduler {
       if (isIdle) this.#unload(revision);
     }
   }
+}
+
+async function settle<T>(promise: Promise<T>): Promise<PromiseSettledResult<T>> {
+  const [settled] = await Promise.allSettled([promise]);
+  return settled;
 }
 
 function toSlotKey(tenantId: string, app: string): string {

@@ -150,7 +150,7 @@ function toResult(error: unknown): { readonly tag: "err"; readonly val: StateErr
   if (!(error instanceof KvsError)) throw error;
   switch (error.code) {
     case "WRONG_KIND":
-      return wrongKind(error.details.kind === "counter" ? "counter" : "register");
+      return wrongKind(error.details["kind"] === "counter" ? "counter" : "register");
     case "COUNTER_OVERFLOW":
       return failure({ tag: "counter-overflow" });
     case "KEY_INVALID":

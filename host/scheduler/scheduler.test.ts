@@ -1,0 +1,444 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startStorageThread } from "@downpour/kvs";
+import type { StorageThread } from "@downpour/kvs";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { createEngine } from "../engine/create-engine.ts";
+import type { CompiledComponent } from "../engine/engine.ts";
+import { wasiDeclarations } from "../engine/wasi/index.ts";
+import type { AppLimits, LogEntry, Outcome } from "../protocol.ts";
+import { BEHAVIOUR_FUNCTIONS, buildBehaviourGuest } from "../testing/behaviour-guest.ts";
+import { functionWorld } from "../world/function-world.ts";
+import type { DeployedApp, InvocationRecord, InvokeRequest } from "./deployed-app.ts";
+import { Scheduler } from "./scheduler.ts";
+import type { SchedulerTuning } from "./scheduler.ts";
+
+// Real executor threads, a real store on a real disk, a real component.
+
+let directory: string;
+let storage: StorageThread;
+let component: CompiledComponent;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "downpour-scheduler-"));
+  storage = await startStorageThread({ directory });
+  const bytes = await buildBehaviourGuest();
+  component = createEngine().compile(bytes, functionWorld(wasiDeclarations), {
+    componentBytesMax: bytes.byteLength,
+    nestingDepthMax: 16,
+    coreModulesMax: 64,
+    typeNodesMax: 100_000,
+    definitionsMax: 100_000,
+    nameBytesMax: 4096,
+  }).component;
+});
+
+afterAll(async () => {
+  await storage.close();
+  await rm(directory, { recursive: true });
+});
+
+const limits: AppLimits = {
+  resultBytesMax: 100_000,
+  stateValueBytesMax: 100_000,
+  logMessageBytesMax: 1000,
+  logEntriesMax: 3,
+  idleInstancesMax: 8,
+  environment: {},
+};
+
+function deployed(app: Partial<DeployedApp> & { readonly revisionId?: string } = {}): DeployedApp {
+  return {
+    identity: { tenantId: "acme", app: "behaviour", revisionId: app.revisionId ?? "r1" },
+    functions: BEHAVIOUR_FUNCTIONS,
+    executorLimits: limits,
+    deadlineMs: 10_000,
+    concurrencyMax: 1000,
+    queueDepthMax: 1000,
+    load: async () => component,
+    ...app,
+  };
+}
+
+function call(
+  functionName: string,
+  body = "",
+  request: Partial<InvokeRequest> = {},
+): InvokeRequest {
+  return {
+    tenantId: "acme",
+    app: "behaviour",
+    functionName,
+    input: { mediaType: "application/json", body: Buffer.from(body) },
+    deadlineMs: undefined,
+    idempotencyKey: undefined,
+    metadata: [],
+    ...request,
+  };
+}
+
+function text(outcome: Outcome): string {
+  if (outcome.kind === "failed") return outcome.error.code;
+  return Buffer.from(outcome.output.body).toString();
+}
+
+const logged: LogEntry[] = [];
+const records: InvocationRecord[] = [];
+const complaints: string[] = [];
+let scheduler: Scheduler | undefined;
+
+async function start(tuning: Partial<SchedulerTuning> = {}): Promise<Scheduler> {
+  logged.length = 0;
+  records.length = 0;
+  complaints.length = 0;
+  scheduler = await Scheduler.start({
+    storage,
+    tuning: {
+      executorCount: 1,
+      inFlightPerExecutorMax: 2000,
+      cancelGraceMs: 300,
+      revisionIdleMs: 60_000,
+      executor: { instancesMax: 2000, instanceIdleMs: 60_000, logBatchEntriesMax: 100 },
+      ...tuning,
+    },
+    logger: {
+      warn: (_details, message) => complaints.push(message),
+      error: (_details, message) => complaints.push(message),
+    },
+    onLog: (entries) => logged.push(...entries),
+    onSettled: (record) => records.push(record),
+  });
+  return scheduler;
+}
+
+afterEach(async () => {
+  await scheduler?.drain(5000);
+  scheduler = undefined;
+});
+
+describe("an invocation", () => {
+  test("answers with what the function returned", async () => {
+    const running = await start();
+    running.deploy(deployed());
+    const { outcome, invocationId } = await running.invoke(call("echo", "hello"));
+    expect(text(outcome)).toBe("hello");
+    expect(outcome.usage.coldStart).toBe(true);
+    expect(outcome.usage.memoryBytes).toBeGreaterThan(65_535);
+    expect(records).toMatchObject([
+      { invocationId, functionName: "echo", inputBytes: 5, outputBytes: 5, errorCode: undefined },
+    ]);
+  });
+
+  test("is told who runs, for whom and until when", async () => {
+    const running = await start();
+    running.deploy(deployed());
+    const { outcome, invocationId } = await running.invoke(
+      call("context", "", { idempotencyKey: "once", metadata: [["x-trace", "7"]] }),
+    );
+    expect(JSON.parse(text(outcome))).toMatchObject({
+      id: invocationId,
+      tenant: "acme",
+      app: "behaviour",
+      revision: "r1",
+      function: "context",
+      idempotencyKey: "once",
+      metadata: [["x-trace", "7"]],
+    });
+  });
+
+  test("reuses a warm instance", async () => {
+    const running = await start();
+    running.deploy(deployed());
+    await running.invoke(call("calls"));
+    const second = await running.invoke(call("calls"));
+    expect(text(second.outcome)).toBe("2");
+    expect(second.outcome.usage.coldStart).toBe(false);
+  });
+
+  test("adds durably, and reads what it added", async () => {
+    const running = await start();
+    running.deploy(deployed());
+    const added = await Promise.all(
+      Array.from({ length: 100 }, () => running.invoke(call("add", "durable-counter"))),
+    );
+    const values = added.map(({ outcome }) => Number(text(outcome))).toSorted((a, b) => a - b);
+    expect(values).toEqual(Array.from({ length: 100 }, (_, index) => index + 1));
+    expect(text((await running.invoke(call("read", "durable-counter"))).outcome)).toBe("100");
+  });
+
+  test("a burst of adds does not make an instance for each", async () => {
+    const running = await start();
+    running.deploy(deployed());
+    const burst = await Promise.all(
+      Array.from({ length: 1000 }, () => running.invoke(call("add", "burst"))),
+    );
+    const coldStarts = burst.filter(({ outcome }) => outcome.usage.coldStart).length;
+    expect(coldStarts).toBeLessThan(500);
+  });
+
+  test("a thousand that wait at once on one thread all complete", async () => {
+    const running = await start();
+    running.deploy(deployed());
+    const sleepers = await Promise.all(
+      Array.from({ length: 1000 }, () => running.invoke(call("sleep", "500"))),
+    );
+    expect(new Set(sleepers.map(({ outcome }) => text(outcome)))).toEqual(new Set(['"slept"']));
+  });
+});
+
+describe("a failure of the guest is an outcome", () => {
+  test.each([
+    ["throw", "", "FUNCTION_THREW"],
+    ["fail", "", "FUNCTION_ERROR"],
+    ["trap", "", "GUEST_TRAPPED"],
+    ["recurse", "", /^(?:GUEST_TRAPPED|FUNCTION_THREW)$/u],
+    ["unserializable", "", "RESULT_UNSERIALIZABLE"],
+    ["big", "100001", "RESULT_TOO_LARGE"],
+    ["typed", "text/plain\r\nset-cookie: a=b", "RESULT_UNSERIALIZABLE"],
+  ])("%s(%s)", async (functionName, body, code) => {
+    const running = await start();
+    running.deploy(deployed());
+    const { outcome } = await running.invoke(call(functionName, body));
+    expect(outcome.kind).toBe("failed");
+    expect(text(outcome)).toMatch(code);
+    expect(text((await running.invoke(call("echo", "still here"))).outcome)).toBe("still here");
+  });
+
+  test("a trapped instance never serves again, one that only threw does", async () => {
+    const running = await start();
+    running.deploy(deployed());
+    await running.invoke(call("calls"));
+    await running.invoke(call("throw"));
+    expect(text((await running.invoke(call("calls"))).outcome)).toBe("2");
+    await running.invoke(call("trap"));
+    expect(text((await running.invoke(call("calls"))).outcome)).toBe("1");
+  });
+
+  test("carries the author's code and details, and the exception's stack", async () => {
+    const running = await start();
+    running.deploy(deployed());
+    const failed = (await running.invoke(call("fail"))).outcome;
+    expect(failed).toMatchObject({
+      error: {
+        message: "poor",
+        details: { functionCode: "NO_FUNDS", functionDetails: '{"missing":3}' },
+      },
+    });
+    const threw = (await running.invoke(call("throw"))).outcome;
+    expect(threw).toMatchObject({
+      error: {
+        message: "x is not y",
+        details: { exception: "TypeError", stack: "at src/index.ts:1:2" },
+      },
+    });
+  });
+
+  test("stands in the function's log", async () => {
+    const running = await start();
+    running.deploy(deployed());
+    await running.invoke(call("throw"));
+    expect(logged).toMatchObject([
+      { tenantId: "acme", app: "behaviour", functionName: "throw", level: "error" },
+    ]);
+    expect(logged[0]?.message).toContain("TypeError: x is not y");
+  });
+});
+
+test("a function that logs past its limit is cut once, with a notice", async () => {
+  const running = await start();
+  running.deploy(deployed());
+  await running.invoke(call("log", "10"));
+  expect(logged.map((entry) => entry.message)).toEqual([
+    "entry 0",
+    "entry 1",
+    "entry 2",
+    expect.stringContaining("the limit is 3"),
+  ]);
+});
+
+describe("a deadline", () => {
+  test("ends a function that waits, and the executor goes on", async () => {
+    const running = await start();
+    running.deploy(deployed());
+    const { outcome } = await running.invoke(call("sleep", "60000", { deadlineMs: 50 }));
+    expect(text(outcome)).toBe("DEADLINE_EXCEEDED");
+    expect(text((await running.invoke(call("echo", "on"))).outcome)).toBe("on");
+    expect(complaints).toEqual([]);
+  });
+
+  test("of the app caps what a caller asks for", async () => {
+    const running = await start();
+    running.deploy(deployed({ deadlineMs: 50 }));
+    const { outcome } = await running.invoke(call("sleep", "60000", { deadlineMs: 60_000 }));
+    expect(text(outcome)).toBe("DEADLINE_EXCEEDED");
+  });
+
+  test("ends a function that never returns: its executor is replaced, and the next call served", async () => {
+    const running = await start();
+    running.deploy(deployed());
+    const neighbour = running.invoke(call("sleep", "60000"));
+    const { outcome } = await running.invoke(call("loop", "", { deadlineMs: 100 }));
+    expect(text(outcome)).toBe("DEADLINE_EXCEEDED");
+    expect(text((await neighbour).outcome)).toBe("EXECUTOR_LOST");
+    expect(text((await running.invoke(call("echo", "new thread"))).outcome)).toBe("new thread");
+    expect(complaints).toEqual(["an executor does not answer and is replaced"]);
+    expect(running.stats()).toMatchObject({ inFlight: 0, queued: 0 });
+  });
+
+  test("counts while the invocation is queued", async () => {
+    const running = await start();
+    running.deploy(deployed({ concurrencyMax: 1 }));
+    const first = running.invoke(call("sleep", "300"));
+    const second = await running.invoke(call("echo", "", { deadlineMs: 50 }));
+    expect(text(second.outcome)).toBe("DEADLINE_EXCEEDED");
+    expect(text((await first).outcome)).toBe('"slept"');
+  });
+});
+
+describe("a caller that goes away", () => {
+  test("ends its running invocation", async () => {
+    const running = await start();
+    running.deploy(deployed());
+    const caller = new AbortController();
+    const invocation = running.invoke(call("sleep", "60000"), caller.signal);
+    setTimeout(() => caller.abort(), 50);
+    expect(text((await invocation).outcome)).toBe("CANCELLED");
+  });
+
+  test("takes its queued invocation out of the queue", async () => {
+    const running = await start();
+    running.deploy(deployed({ concurrencyMax: 1 }));
+    const first = running.invoke(call("sleep", "200"));
+    const caller = new AbortController();
+    const second = running.invoke(call("echo"), caller.signal);
+    caller.abort();
+    expect(text((await second).outcome)).toBe("CANCELLED");
+    expect(running.stats().queued).toBe(0);
+    await first;
+  });
+
+  test("before the call is never run", async () => {
+    const running = await start();
+    running.deploy(deployed());
+    const { outcome } = await running.invoke(call("add", "aborted"), AbortSignal.abort());
+    expect(text(outcome)).toBe("CANCELLED");
+  });
+});
+
+describe("admission", () => {
+  test("refuses an unknown app, an unknown function and a full queue by their codes", async () => {
+    const running = await start();
+    running.deploy(deployed({ concurrencyMax: 1, queueDepthMax: 1 }));
+    await expect(running.invoke(call("echo", "", { app: "__proto__" }))).rejects.toMatchObject({
+      code: "APP_NOT_FOUND",
+    });
+    await expect(running.invoke(call("constructor"))).rejects.toMatchObject({
+      code: "FUNCTION_NOT_FOUND",
+    });
+    const first = running.invoke(call("sleep", "200"));
+    const second = running.invoke(call("echo", "queued"));
+    await expect(running.invoke(call("echo"))).rejects.toMatchObject({ code: "QUEUE_FULL" });
+    expect(text((await first).outcome)).toBe('"slept"');
+    expect(text((await second).outcome)).toBe("queued");
+  });
+
+  test("runs at most the app's concurrency at once, in order", async () => {
+    const running = await start();
+    running.deploy(deployed({ concurrencyMax: 2 }));
+    const order: number[] = [];
+    await Promise.all(
+      Array.from({ length: 6 }, async (_, index) => {
+        await running.invoke(call("sleep", "20"));
+        order.push(index);
+        expect(running.stats().inFlight).toBeLessThanOrEqual(2);
+      }),
+    );
+    expect(order).toEqual([0, 1, 2, 3, 4, 5]);
+  });
+
+  test("lets waiting apps take turns", async () => {
+    const running = await start({ inFlightPerExecutorMax: 1 });
+    running.deploy(deployed());
+    const other = { tenantId: "acme", app: "other", revisionId: "r1" };
+    running.deploy(deployed({ identity: other }));
+    const order: string[] = [];
+    const floods = Array.from({ length: 10 }, async () => {
+      await running.invoke(call("echo"));
+      order.push("flood");
+    });
+    const late = running.invoke(call("echo", "", { app: "other" })).then(() => order.push("other"));
+    await Promise.all([...floods, late]);
+    expect(order.indexOf("other")).toBeLessThan(5);
+  });
+});
+
+describe("a deployment", () => {
+  test("serves new calls at once, while running ones end on their revision", async () => {
+    const running = await start();
+    running.deploy(deployed({ revisionId: "r1" }));
+    const old = running.invoke(call("sleep", "200"));
+    running.deploy(deployed({ revisionId: "r2" }));
+    const { outcome } = await running.invoke(call("context"));
+    expect(JSON.parse(text(outcome))).toMatchObject({ revision: "r2" });
+    expect(text((await old).outcome)).toBe('"slept"');
+    expect(records.map((record) => record.identity.revisionId)).toEqual(["r2", "r1"]);
+    expect(running.stats().loadedRevisions).toBe(1);
+  });
+
+  test("that cannot be loaded fails its calls, and a later one serves", async () => {
+    const running = await start();
+    running.deploy(deployed({ load: () => Promise.reject(new Error("gone")) }));
+    expect(text((await running.invoke(call("echo"))).outcome)).toBe("INTERNAL");
+    running.deploy(deployed());
+    expect(text((await running.invoke(call("echo", "ok"))).outcome)).toBe("ok");
+  });
+
+  test("is loaded once, however many calls wait for it", async () => {
+    let loads = 0;
+    const running = await start();
+    running.deploy(
+      deployed({
+        load: async () => {
+          loads += 1;
+          return component;
+        },
+      }),
+    );
+    await Promise.all(Array.from({ length: 20 }, () => running.invoke(call("echo"))));
+    expect(loads).toBe(1);
+  });
+
+  test("that is removed ends its running and queued calls", async () => {
+    const running = await start();
+    running.deploy(deployed({ concurrencyMax: 1 }));
+    const first = running.invoke(call("sleep", "60000"));
+    const second = running.invoke(call("echo"));
+    // Both are admitted in order; the first one is running once a third is refused by nothing.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    running.remove("acme", "behaviour");
+    expect(text((await first).outcome)).toBe("APP_NOT_FOUND");
+    expect(text((await second).outcome)).toBe("APP_NOT_FOUND");
+    await expect(running.invoke(call("echo"))).rejects.toMatchObject({ code: "APP_NOT_FOUND" });
+  });
+});
+
+describe("draining", () => {
+  test("refuses new invocations and lets running ones end", async () => {
+    const running = await start();
+    running.deploy(deployed());
+    const last = running.invoke(call("sleep", "200"));
+    const drained = running.drain(5000);
+    await expect(running.invoke(call("echo"))).rejects.toMatchObject({ code: "HOST_DRAINING" });
+    expect(text((await last).outcome)).toBe('"slept"');
+    await drained;
+  });
+
+  test("ends what does not end in time, and answers it", async () => {
+    const running = await start();
+    running.deploy(deployed());
+    const stuck = running.invoke(call("loop"));
+    await running.drain(100);
+    expect(text((await stuck).outcome)).toBe("HOST_DRAINING");
+  });
+});
