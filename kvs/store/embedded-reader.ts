@@ -1,7 +1,7 @@
 // Reads an embedded store's LMDB environment in the calling thread. It writes nothing and holds no
 // lock: a thread may be ended inside any of its calls (LMDB then frees the thread's snapshot).
 //
-// R1. Every read sees all commits that were announced in `commits` before it began.
+// R1. Every read sees all commits that were announced in the signals before it began.
 // R2. What it returns is a copy: nothing refers to the memory map.
 
 import { open } from "lmdb";
@@ -13,6 +13,7 @@ import type { EntryKind, EntryValues } from "../lattice/kinds.ts";
 import type { StateValue } from "../state-client.ts";
 import { decodeEntry, decodeEntryKind } from "./entry-codec.ts";
 import type { ListedKey } from "./page.ts";
+import type { StoreSignals } from "./store-signals.ts";
 import { fromSystemError } from "./system-error.ts";
 
 /** Address space for the map: nothing is allocated. LMDB enlarges it where the data outgrow it. */
@@ -46,36 +47,15 @@ export function openEnvironment(directory: string, mode: "read" | "write"): Envi
   }
 }
 
-/** Counts an environment's commits, in memory shared by all threads: what makes R1 cheap. */
-export class CommitCounter {
-  readonly shared: SharedArrayBuffer;
-  readonly #count: Int32Array;
-
-  constructor(shared: SharedArrayBuffer = new SharedArrayBuffer(4)) {
-    this.shared = shared;
-    this.#count = new Int32Array(shared);
-  }
-
-  /** Changes with every commit. It wraps: compare for equality only. */
-  get current(): number {
-    return Atomics.load(this.#count, 0);
-  }
-
-  /** The writer calls it after each commit, before it tells anyone of it. */
-  announce(): void {
-    Atomics.add(this.#count, 0, 1);
-  }
-}
-
 export class EmbeddedReader {
   readonly #environment: Environment;
-  readonly #commits: CommitCounter;
+  readonly #signals: StoreSignals;
   #seen: number;
 
-  constructor(environment: Environment, commits: CommitCounter) {
+  constructor(environment: Environment, signals: StoreSignals) {
     this.#environment = environment;
-    this.#commits = commits;
-    this.#seen = commits.current;
+    this.#signals = signals;
+    this.#seen = signals.commits;
     environment.resetReadTxn();
   }
 
@@ -122,7 +102,7 @@ export class EmbeddedReader {
 
   /** LMDB keeps a snapshot for the rest of an event-loop turn; a commit makes it too old (R1). */
   #refresh(): void {
-    const current = this.#commits.current;
+    const current = this.#signals.commits;
     if (current === this.#seen) return;
     this.#seen = current;
     this.#environment.resetReadTxn();

@@ -19,12 +19,13 @@ import type { ReplicaId } from "../lattice/replica-id.ts";
 import type { StatePage } from "../state-client.ts";
 import { prepareDataFile } from "./data-file.ts";
 import { DirectoryLock } from "./directory-lock.ts";
-import { CommitCounter, EmbeddedReader, openEnvironment, READERS_MAX } from "./embedded-reader.ts";
+import { EmbeddedReader, openEnvironment, READERS_MAX } from "./embedded-reader.ts";
 import type { Environment } from "./embedded-reader.ts";
 import { encodeEntry } from "./entry-codec.ts";
 import { createFormatRecord, readFormatRecord, syncDirectory } from "./format-record.ts";
 import { toPage } from "./page.ts";
 import type { Delta, Store, TombstonePolicy } from "./store.ts";
+import { StoreSignals } from "./store-signals.ts";
 import { fromSystemError } from "./system-error.ts";
 
 /** LMDB's reader table: a slot of 64 bytes for each reader, and a header that this rounds up. */
@@ -34,7 +35,7 @@ export interface EmbeddedStoreOptions {
   readonly directory: string;
   readonly tombstones: TombstonePolicy;
   /** Tells readers in other threads of the process about commits; shared with each of them. */
-  readonly commits?: CommitCounter;
+  readonly signals?: StoreSignals;
 }
 
 export class EmbeddedStore implements Store {
@@ -43,7 +44,7 @@ export class EmbeddedStore implements Store {
   readonly #directory: string;
   readonly #environment: Environment;
   readonly #reader: EmbeddedReader;
-  readonly #commits: CommitCounter;
+  readonly #signals: StoreSignals;
   readonly #lock: DirectoryLock;
   readonly #tombstones: TombstonePolicy;
   #tail: Promise<unknown> = Promise.resolve();
@@ -60,8 +61,8 @@ export class EmbeddedStore implements Store {
     this.#directory = options.directory;
     this.replicaId = opened.replicaId;
     this.#environment = opened.environment;
-    this.#commits = options.commits ?? new CommitCounter();
-    this.#reader = new EmbeddedReader(opened.environment, this.#commits);
+    this.#signals = options.signals ?? new StoreSignals();
+    this.#reader = new EmbeddedReader(opened.environment, this.#signals);
     this.#lock = opened.lock;
     this.#tombstones = options.tombstones;
   }
@@ -127,7 +128,7 @@ export class EmbeddedStore implements Store {
     } catch (cause) {
       throw commitError(await commitCause(cause), this.#directory, bytes);
     }
-    this.#commits.announce();
+    this.#signals.announceCommit();
   }
 
   /** The entries that the deltas change, merged with what is stored. */
@@ -205,7 +206,7 @@ function isEmpty(environment: Environment): boolean {
 /** Finds out whether a file that was too short has lost anything (`data-file.ts`). */
 function readEverything(environment: Environment): void {
   try {
-    const reader = new EmbeddedReader(environment, new CommitCounter());
+    const reader = new EmbeddedReader(environment, new StoreSignals());
     for (const keyBytes of environment.getKeys({ start: Buffer.from([0]) })) {
       reader.get(Buffer.from(keyBytes).toString());
     }

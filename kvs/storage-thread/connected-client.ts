@@ -1,0 +1,305 @@
+// A thread's own view of the state: reads go to LMDB's memory map in this thread, writes go to the
+// storage thread. It keeps the promises of `StateClient`:
+//
+// C1. Writes that were answered and are not stored yet lie over what is read (`overlay.ts`); a read
+//     after a durable answer sees it, since commits are announced in shared memory before answers.
+// C2. Each write is answered once. When the storage thread is gone, every write is rejected: those
+//     under way may or may not be stored.
+// C3. No lock is held, and nothing waits for another thread but promises.
+//
+// Limits: with `writesInFlightMax` writes or `bytesInFlightMax` bytes not stored yet, a write is
+// rejected with `BACK_PRESSURE`. From half of that, level `memory` is answered like `async`, so that
+// a writer that awaits its writes slows down before it is refused. A key or a value beyond its limit
+// is refused before it is sent.
+//
+// Level `memory` is answered here for a put and a delete. Should the storage thread refuse it later
+// (another client has made the key a counter meanwhile; the disk is full), it is dropped.
+
+import { KvsError } from "../errors.ts";
+import { checkKey, checkKeyPart } from "../keys.ts";
+import type {
+  Durability,
+  Mutation,
+  StateClient,
+  StatePage,
+  StateValue,
+  WriteResult,
+} from "../state-client.ts";
+import { EmbeddedReader, openEnvironment } from "../store/embedded-reader.ts";
+import type { Environment } from "../store/embedded-reader.ts";
+import { toPage } from "../store/page.ts";
+import { StoreSignals } from "../store/store-signals.ts";
+import { Overlay } from "./overlay.ts";
+import { WriteBatch } from "./protocol.ts";
+import type { ClientReply, SettledMessage, StateConnection } from "./protocol.ts";
+import { COUNTER_MAX, counterOverflow, wrongKind } from "./replica.ts";
+
+/** A batch is posted before the end of the turn from so much on. */
+const BATCH_WRITES_MAX = 4096;
+const BATCH_BYTES_MAX = 1024 * 1024;
+
+/** What a write counts beside its key and value. */
+const WRITE_BYTES = 64;
+
+const NO_RESULT: WriteResult = Object.freeze({});
+
+/** Makes a client in the thread that was given the connection. */
+export function connectStateClient(connection: StateConnection): StateClient {
+  if (new StoreSignals(connection.signals).hasEnded) {
+    throw new KvsError("STORE_UNAVAILABLE", "the storage thread has ended");
+  }
+  return new ConnectedStateClient(connection);
+}
+
+/** A write that is not stored yet. */
+interface PendingWrite {
+  readonly key: string;
+  readonly durability: Durability;
+  readonly bytes: number;
+  /** What the key reads as once it is answered; for an add, known from the answer. */
+  readonly value: StateValue | undefined;
+  /** Undefined where the write was answered at once. */
+  readonly answer: PromiseWithResolvers<WriteResult> | undefined;
+  state: "waiting" | "executed" | "rejected";
+}
+
+class ConnectedStateClient implements StateClient {
+  readonly #connection: StateConnection;
+  readonly #environment: Environment;
+  readonly #reader: EmbeddedReader;
+  readonly #overlay = new Overlay();
+  readonly #batch = new WriteBatch();
+  /** The writes from number `#firstNumber` on, in order. */
+  #pending: PendingWrite[] = [];
+  #firstNumber = 0;
+  #bytesInFlight = 0;
+  #isFlushScheduled = false;
+  #ended: KvsError | undefined;
+  #closing: Promise<void> | undefined;
+  #idle: PromiseWithResolvers<void> | undefined;
+  #isClosed = false;
+
+  constructor(connection: StateConnection) {
+    const { port } = connection;
+    this.#connection = connection;
+    this.#environment = openEnvironment(connection.directory, "read");
+    this.#reader = new EmbeddedReader(this.#environment, new StoreSignals(connection.signals));
+    port.on("message", (reply: ClientReply) => {
+      if (this.#ended !== undefined) return;
+      if (reply.kind === "settled") this.#settle(reply);
+      else this.#end(KvsError.fromWire(reply.error));
+    });
+    port.on("close", () => {
+      this.#end(new KvsError("STORE_UNAVAILABLE", "the storage thread has ended"));
+    });
+    // A client alone does not keep its thread alive; a write under way does.
+    port.unref();
+  }
+
+  read(key: string): StateValue | undefined {
+    checkKey(key);
+    this.#checkOpen();
+    const own = this.#overlay.get(key);
+    return own === undefined ? this.#reader.read(key) : own.value;
+  }
+
+  list(prefix: string, after: string | undefined, limit: number): StatePage {
+    checkKeyPart(prefix);
+    if (after !== undefined) checkKeyPart(after);
+    this.#checkOpen();
+    const stored = this.#reader.liveKeys(prefix, after);
+    return toPage(this.#overlay.over(stored, prefix, after), limit);
+  }
+
+  write(
+    key: string,
+    mutation: Mutation,
+    durability: Durability,
+  ): Promise<WriteResult> | WriteResult {
+    try {
+      this.#check(key, mutation);
+      const isAnsweredHere =
+        durability === "memory" && mutation.kind !== "add" && !this.#isUnderPressure();
+      if (isAnsweredHere && mutation.kind === "put") {
+        const held = this.read(key);
+        if (held !== undefined && held.kind !== "register") throw wrongKind(held);
+      }
+      return this.#send(key, mutation, durability, isAnsweredHere);
+    } catch (error) {
+      return Promise.reject(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing ??= this.#closeAfterWrites();
+    await this.#closing;
+  }
+
+  #check(key: string, mutation: Mutation): void {
+    checkKey(key);
+    if (this.#closing !== undefined) throw closed();
+    if (this.#ended !== undefined) throw this.#ended;
+    const { valueBytesMax, writesInFlightMax, bytesInFlightMax } = this.#connection.limits;
+    if (mutation.kind === "put" && mutation.value.byteLength > valueBytesMax) {
+      const bytes = mutation.value.byteLength;
+      throw new KvsError(
+        "VALUE_TOO_LARGE",
+        `the value has ${bytes} bytes; at most ${valueBytesMax} are allowed`,
+        { details: { bytes, bytesMax: valueBytesMax } },
+      );
+    }
+    if (mutation.kind === "add" && (mutation.delta > ADD_MAX || mutation.delta < -ADD_MAX)) {
+      throw counterOverflow();
+    }
+    if (this.#pending.length >= writesInFlightMax || this.#bytesInFlight >= bytesInFlightMax) {
+      throw new KvsError("BACK_PRESSURE", "too many writes wait to be stored", {
+        details: { writesInFlightMax, bytesInFlightMax },
+      });
+    }
+  }
+
+  #isUnderPressure(): boolean {
+    const { writesInFlightMax, bytesInFlightMax } = this.#connection.limits;
+    return (
+      this.#pending.length * 2 >= writesInFlightMax || this.#bytesInFlight * 2 >= bytesInFlightMax
+    );
+  }
+
+  #send(
+    key: string,
+    mutation: Mutation,
+    durability: Durability,
+    isAnsweredHere: boolean,
+  ): Promise<WriteResult> | WriteResult {
+    const level = durability === "memory" && !isAnsweredHere ? "async" : durability;
+    const value = level === "durable" ? undefined : valueAfter(mutation);
+    const bytes = WRITE_BYTES + key.length + (mutation.kind === "put" ? mutation.value.length : 0);
+    const answer = isAnsweredHere ? undefined : Promise.withResolvers<WriteResult>();
+    const number = this.#firstNumber + this.#pending.length;
+    this.#batch.push(key, mutation, level);
+    if (this.#pending.length === 0) this.#connection.port.ref();
+    this.#pending.push({ key, durability: level, bytes, value, answer, state: "waiting" });
+    this.#bytesInFlight += bytes;
+    if (isAnsweredHere) this.#overlay.add(key, number, value);
+    this.#flushLater();
+    return answer === undefined ? NO_RESULT : answer.promise;
+  }
+
+  #flushLater(): void {
+    if (this.#batch.count >= BATCH_WRITES_MAX || this.#batch.bytes >= BATCH_BYTES_MAX) {
+      this.#flush();
+    } else if (!this.#isFlushScheduled) {
+      this.#isFlushScheduled = true;
+      setImmediate(() => {
+        this.#isFlushScheduled = false;
+        this.#flush();
+      });
+    }
+  }
+
+  #flush(): void {
+    if (this.#batch.count === 0 || this.#ended !== undefined) return;
+    const { message, transfer } = this.#batch.take();
+    this.#connection.port.postMessage(message, transfer);
+  }
+
+  #settle({ executed, storedBelow, counters, rejected }: SettledMessage): void {
+    for (const { number, error } of rejected ?? []) {
+      const write = this.#pendingAt(number);
+      write.state = "rejected";
+      this.#overlay.drop(write.key, number);
+      write.answer?.reject(KvsError.fromWire(error));
+    }
+    if (executed !== undefined) this.#settleExecuted(executed);
+    this.#settleStored(storedBelow, counters);
+  }
+
+  #settleExecuted(executed: Float64Array): void {
+    for (let index = 0; index < executed.length; index += 2) {
+      const number = executed[index] ?? 0;
+      const write = this.#pendingAt(number);
+      const result = toResult(executed[index + 1]);
+      const value: StateValue | undefined =
+        result.counter === undefined ? write.value : { kind: "counter", value: result.counter };
+      write.state = "executed";
+      this.#overlay.add(write.key, number, value);
+      write.answer?.resolve(result);
+    }
+  }
+
+  #settleStored(storedBelow: number, counters: Float64Array | undefined): void {
+    let count = Math.max(0, storedBelow - this.#firstNumber);
+    // A rejected write leaves too, once nothing before it waits.
+    while (this.#pending[count]?.state === "rejected") count += 1;
+    if (count === 0) return;
+    const settled = this.#pending.slice(0, count);
+    this.#pending = this.#pending.slice(count);
+    let number = this.#firstNumber;
+    let counterIndex = 0;
+    this.#firstNumber += count;
+    for (const write of settled) {
+      this.#bytesInFlight -= write.bytes;
+      this.#overlay.drop(write.key, number);
+      number += 1;
+      if (write.state === "rejected" || write.durability !== "durable") continue;
+      write.answer?.resolve(toResult(counters?.[counterIndex]));
+      counterIndex += 1;
+    }
+    if (this.#pending.length === 0) this.#becomeIdle();
+  }
+
+  #pendingAt(number: number): PendingWrite {
+    const write = this.#pending[number - this.#firstNumber];
+    if (write === undefined) throw new RangeError(`write ${number} was settled before`);
+    return write;
+  }
+
+  /** No answer comes any more: what is not settled is rejected, and so is every later write. */
+  #end(error: KvsError): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = error;
+    const pending = this.#pending;
+    this.#pending = [];
+    this.#bytesInFlight = 0;
+    for (const write of pending) if (write.state === "waiting") write.answer?.reject(error);
+    this.#becomeIdle();
+    this.#connection.port.close();
+  }
+
+  #becomeIdle(): void {
+    this.#connection.port.unref();
+    this.#idle?.resolve();
+  }
+
+  async #closeAfterWrites(): Promise<void> {
+    if (this.#pending.length > 0) {
+      this.#idle = Promise.withResolvers<void>();
+      await this.#idle.promise;
+    }
+    this.#isClosed = true;
+    this.#end(closed());
+    await this.#environment.close();
+  }
+
+  #checkOpen(): void {
+    if (this.#isClosed) throw closed();
+  }
+}
+
+/** Every larger delta leaves the range of a counter, whatever it holds. */
+const ADD_MAX = COUNTER_MAX * 2n;
+
+function valueAfter(mutation: Mutation): StateValue | undefined {
+  // A copy: the caller's memory is its own again, and a Buffer's `slice` would be a view of it.
+  return mutation.kind === "put"
+    ? { kind: "register", value: new Uint8Array(mutation.value) }
+    : undefined;
+}
+
+function toResult(counter: number | undefined): WriteResult {
+  return counter === undefined || Number.isNaN(counter) ? NO_RESULT : { counter: BigInt(counter) };
+}
+
+function closed(): KvsError {
+  return new KvsError("STORE_CLOSED", "the store's client is closed");
+}
