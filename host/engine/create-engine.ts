@@ -1,4 +1,5 @@
 import { buildPlan } from "./component/build-plan.ts";
+import { isPlan } from "./component/plan.ts";
 import { decodeComponent } from "./component/decode.ts";
 import type {
   Compilation,
@@ -51,6 +52,9 @@ function compile(
 }
 
 function load(stored: StoredComponent, cache: ModuleCache): CompiledComponent {
+  if (!isPlan(stored.plan)) {
+    throw new Error("the component was compiled by another version of the engine");
+  }
   return {
     plan: stored.plan,
     imports: stored.imports,

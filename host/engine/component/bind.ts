@@ -133,8 +133,13 @@ function bindDeclaration(
       scope.add(entity);
       return;
     }
-    default:
+    case "alias-export":
+    case "alias-core-export":
+    case "alias-outer":
       scope.add(resolveAlias(declaration, scope, offset));
+      return;
+    default:
+      declaration satisfies never;
   }
 }
 
@@ -202,8 +207,11 @@ function nounOf(type: ExternTypeSyntax): string {
       return "resource";
     case "type-equal":
       return "type";
-    default:
+    case "instance":
+    case "component":
       return type.kind;
+    default:
+      return unreachable(type);
   }
 }
 

@@ -7,7 +7,7 @@ import {
 } from "../canonical/layout.ts";
 import { bindExtern, resolveAlias } from "./bind.ts";
 import type { Binding } from "./bind.ts";
-import { Budget } from "./budget.ts";
+import { Budget, tooComplex } from "./budget.ts";
 import { WorldCheck } from "./check.ts";
 import type {
   ComponentEntity,
@@ -17,6 +17,7 @@ import type {
   FuncEntity,
   PendingLift,
   PendingTrampoline,
+  ResolvedType,
   ResourceType,
   SizedFunc,
 } from "./entity.ts";
@@ -41,7 +42,9 @@ import type {
   CoreArg,
   Definition,
   NamedSortIndex,
+  TypeSyntax,
 } from "./syntax.ts";
+import { containsPointer } from "./type-parts.ts";
 import type { ResourceId, ValueType } from "./types.ts";
 
 /**
@@ -91,6 +94,9 @@ interface InstanceInMaking {
 /** Gives an import its meaning. */
 type Supply = (definition: Definition & { kind: "import" }, instance: InstanceInMaking) => Entity;
 
+/** Toolchains export one, under a few names: more would only burden whoever adds them up. */
+const MEMORIES_MAX = 64;
+
 class Planner {
   readonly #moduleAt: (index: number) => ModuleInterface;
   readonly #check: WorldCheck;
@@ -100,6 +106,7 @@ class Planner {
   readonly #lifts: LiftPlan[] = [];
   readonly #contexts = new Map<string, number>();
   #coreInstanceCount = 0;
+  #memoryCount = 0;
   #trampolineCount = 0;
   #canSuspend = false;
   #nextResource: ResourceId;
@@ -188,13 +195,7 @@ class Planner {
         scope.add(resolveAlias(definition, scope, offset));
         return;
       case "type":
-        if (definition.type.kind === "resource") {
-          const type = this.#defineResource(definition.type.destructor, instance, offset);
-          scope.add({ sort: "type", type });
-        } else {
-          const type = resolveType(definition.type, scope, this.#budget, offset);
-          scope.add({ sort: "type", type });
-        }
+        scope.add({ sort: "type", type: this.#defineType(definition.type, instance, offset) });
         return;
       case "import":
         if (instance.importNames.has(definition.name)) {
@@ -206,11 +207,14 @@ class Planner {
       case "export":
         this.#export(definition, instance);
         return;
-      case "lift":
-        scope.add(this.#lift(definition, instance, offset));
+      case "canon": {
+        const { canon } = definition;
+        if (canon.kind === "lift") scope.add(this.#lift(canon, instance, offset));
+        else scope.add({ sort: "core func", from: this.#builtin(canon, instance, offset) });
         return;
+      }
       default:
-        scope.add({ sort: "core func", from: this.#builtin(definition, instance, offset) });
+        definition satisfies never;
     }
   }
 
@@ -341,6 +345,10 @@ class Planner {
     const memories = Array.from(module.exports)
       .filter(([, sort]) => sort === "core memory")
       .map(([name]) => name);
+    this.#memoryCount += memories.length;
+    if (this.#memoryCount > MEMORIES_MAX) {
+      throw tooComplex(`more than ${MEMORIES_MAX} exported memories`, offset);
+    }
     this.#steps.push({ kind: "core-instance", module: module.number, imports, memories });
     return {
       sort: "core instance",
@@ -407,6 +415,13 @@ class Planner {
     return number;
   }
 
+  #defineType(syntax: TypeSyntax, instance: InstanceInMaking, offset: number): ResolvedType {
+    if (syntax.kind !== "resource") {
+      return resolveType(syntax, instance.scope, this.#budget, offset);
+    }
+    return this.#defineResource(syntax.destructor, instance, offset);
+  }
+
   #defineResource(
     destructor: number | null,
     instance: InstanceInMaking,
@@ -425,7 +440,7 @@ class Planner {
   // Lifting and lowering.
 
   #lift(
-    definition: Definition & { kind: "lift" },
+    definition: CanonSyntax & { kind: "lift" },
     instance: InstanceInMaking,
     offset: number,
   ): FuncEntity {
@@ -586,10 +601,19 @@ class Planner {
         const { kind, async } = definition;
         return () => ({ kind, async, componentInstance: this.#instanceNumber(instance) });
       }
-      default: {
+      case "task-cancel":
+      case "waitable-set-new":
+      case "waitable-set-drop":
+      case "waitable-join":
+      case "subtask-drop":
+      case "backpressure-set":
+      case "backpressure-inc":
+      case "backpressure-dec": {
         const { kind } = definition;
         return () => ({ kind, componentInstance: this.#instanceNumber(instance) });
       }
+      default:
+        return unreachable(definition);
     }
   }
 
@@ -700,41 +724,14 @@ function isCoreItem(entity: Entity): entity is CoreItem {
 
 /** Whether the guest's stack may have to wait inside of it. */
 function isSuspending(trampoline: TrampolinePlan): boolean {
-  switch (trampoline.kind) {
-    case "lower-host":
-      return trampoline.suspends && !trampoline.async;
-    case "subtask-cancel":
-      return !trampoline.async;
-    case "waitable-set-wait":
-    case "thread-yield":
-      return true;
-    default:
-      return false;
-  }
+  const { kind } = trampoline;
+  if (kind === "lower-host") return trampoline.suspends && !trampoline.async;
+  if (kind === "subtask-cancel") return !trampoline.async;
+  return kind === "waitable-set-wait" || kind === "thread-yield";
 }
 
 function flatCount(types: readonly ValueType[]): number {
   return types.reduce((sum, type) => sum + layoutOf(type).flat.length, 0);
-}
-
-function containsPointer(type: ValueType): boolean {
-  switch (type.kind) {
-    case "string":
-    case "list":
-      return true;
-    case "record":
-      return type.fields.some((field) => containsPointer(field.type));
-    case "tuple":
-      return type.types.some(containsPointer);
-    case "variant":
-      return type.cases.some((case_) => case_.type !== null && containsPointer(case_.type));
-    case "option":
-      return containsPointer(type.type);
-    case "result":
-      return [type.ok, type.err].some((part) => part !== null && containsPointer(part));
-    default:
-      return false;
-  }
 }
 
 function unreachable(value: never): never {

@@ -6,7 +6,8 @@ import type { Entity, InstanceEntity, PendingLift, SizedFunc } from "./entity.ts
 import { isCompatible, parseInterfaceName, parseVersion, quoteName } from "./names.ts";
 import type { HostResourcePlan } from "./plan.ts";
 import { isSameFunc } from "./type-equality.ts";
-import type { FuncType, ResourceId, ValueType } from "./types.ts";
+import { countNodes } from "./type-parts.ts";
+import type { FuncType, ResourceId } from "./types.ts";
 
 /**
  * Compares a component with the world it is to be linked in, and collects every problem: the author
@@ -150,29 +151,11 @@ function offeredExports(declaration: InterfaceDeclaration): Map<string, Entity> 
 
 /** Declarations are the host's own and small: their size is counted where they are met. */
 function sizedFunc(type: FuncType): SizedFunc {
-  const values = [...type.params.map((param) => param.type), type.result];
-  return { kind: "func", type, nodes: values.reduce((sum, value) => sum + countNodes(value), 1) };
-}
-
-function countNodes(type: ValueType | null): number {
-  if (type === null) return 0;
-  switch (type.kind) {
-    case "list":
-      return 1 + countNodes(type.element);
-    case "record":
-      return type.fields.reduce((sum, field) => sum + countNodes(field.type) + 1, 1);
-    case "tuple":
-      return type.types.reduce((sum, part) => sum + countNodes(part) + 1, 1);
-    case "variant":
-      return type.cases.reduce((sum, case_) => sum + countNodes(case_.type) + 1, 1);
-    case "enum":
-    case "flags":
-      return 1 + type.names.length;
-    case "option":
-      return 1 + countNodes(type.type);
-    case "result":
-      return 1 + countNodes(type.ok) + countNodes(type.err);
-    default:
-      return 1;
-  }
+  const values = type.params.map((param) => param.type);
+  if (type.result !== null) values.push(type.result);
+  return {
+    kind: "func",
+    type,
+    nodes: values.reduce((sum, value) => sum + countNodes(value) + 1, 1),
+  };
 }

@@ -129,7 +129,7 @@ class Decoder {
         }));
         return;
       case 0x08:
-        this.#definitions(reader, definitions, () => readCanon(reader));
+        this.#definitions(reader, definitions, () => ({ kind: "canon", canon: readCanon(reader) }));
         return;
       case 0x09:
         throw unsupported("a start function of a component", offset);

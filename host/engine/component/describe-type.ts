@@ -94,8 +94,23 @@ function writeValue(text: BoundedText, type: ValueType): void {
     case "borrow":
       text.add(`${type.kind}<resource ${type.resource}>`);
       return;
-    default:
+    case "bool":
+    case "s8":
+    case "u8":
+    case "s16":
+    case "u16":
+    case "s32":
+    case "u32":
+    case "s64":
+    case "u64":
+    case "f32":
+    case "f64":
+    case "char":
+    case "string":
       text.add(type.kind);
+      return;
+    default:
+      unreachable(type);
   }
 }
 
@@ -118,4 +133,8 @@ function writeList<T>(text: BoundedText, items: readonly T[], write: (item: T) =
     if (i > 0) text.add(", ");
     write(item);
   }
+}
+
+function unreachable(value: never): never {
+  throw new Error(`unreachable: ${JSON.stringify(value)}`);
 }

@@ -25,6 +25,13 @@ export interface Plan {
 /** Counted up whenever the meaning of a stored plan changes: an old one must be compiled again. */
 export const PLAN_FORMAT = 1;
 
+/** Plans come from `buildPlan`, by way of a thread or the host's own disk: only their age is in doubt. */
+export function isPlan(value: unknown): value is Plan {
+  return (
+    typeof value === "object" && value !== null && "format" in value && value.format === PLAN_FORMAT
+  );
+}
+
 export interface ComponentInstancePlan {
   /** The instance around it; null for the component itself. */
   readonly parent: number | null;

@@ -38,8 +38,20 @@ export function resolveType(
     case "instance":
     case "component":
       return { kind: syntax.kind, declarations: syntax.declarations, outer: scope.asOuter() };
-    default:
+    case "primitive":
+    case "list":
+    case "record":
+    case "tuple":
+    case "variant":
+    case "enum":
+    case "flags":
+    case "option":
+    case "result":
+    case "own":
+    case "borrow":
       return resolveValue(syntax, new Parts(scope, budget, offset));
+    default:
+      return unreachable(syntax);
   }
 }
 

@@ -54,7 +54,7 @@ type DefinitionBody =
   | { readonly kind: "exports"; readonly exports: readonly NamedSortIndex[] }
   | AliasSyntax
   | { readonly kind: "type"; readonly type: TypeSyntax }
-  | CanonSyntax
+  | { readonly kind: "canon"; readonly canon: CanonSyntax }
   | { readonly kind: "import"; readonly name: string; readonly type: ExternTypeSyntax }
   | (NamedSortIndex & { readonly kind: "export"; readonly type: ExternTypeSyntax | null });
 

@@ -42,8 +42,22 @@ function isSameValueType(a: ValueType, b: ValueType): boolean {
     case "own":
     case "borrow":
       return b.kind === a.kind && a.resource === b.resource;
-    default:
+    case "bool":
+    case "s8":
+    case "u8":
+    case "s16":
+    case "u16":
+    case "s32":
+    case "u32":
+    case "s64":
+    case "u64":
+    case "f32":
+    case "f64":
+    case "char":
+    case "string":
       return a.kind === b.kind;
+    default:
+      return a satisfies never;
   }
 }
 

@@ -7,9 +7,7 @@ import { Trap } from "../engine.ts";
 export function toCallError(error: unknown): unknown {
   if (error instanceof Trap) return error;
   if (error instanceof WebAssembly.RuntimeError) return new Trap(error.message, { cause: error });
-  // JavaScript names its overflow by no class of its own; guests can cause no other RangeError
-  // than this one and those of buffers that got too large, and both are theirs.
-  if (error instanceof RangeError) return new Trap("call stack exhausted", { cause: error });
+  if (isStackOverflow(error)) return new Trap("call stack exhausted", { cause: error });
   if (error instanceof WebAssembly.LinkError || error instanceof TypeError) {
     return new Trap("a core function is called with another signature than its own", {
       cause: error,
@@ -32,4 +30,12 @@ export function toCallError(error: unknown): unknown {
 /** What a host function threw, or what the canonical ABI found wrong with what the guest passed. */
 export function toHostError(cause: unknown): unknown {
   return cause instanceof TypeError ? cause : toCallError(cause);
+}
+
+/**
+ * JavaScript has no class of its own for this one, and memory that cannot be allocated is a
+ * `RangeError` too: that one is the host's trouble, and must not look like the guest's.
+ */
+function isStackOverflow(error: unknown): boolean {
+  return error instanceof RangeError && error.message === "Maximum call stack size exceeded";
 }

@@ -24,7 +24,8 @@ export class LinkedInstance implements Instance {
   readonly #prepared: PreparedPlan;
   /** Undefined once the instance is dead. */
   #linking: Linking | undefined;
-  readonly #functions = new Map<string, ExportedFunction>();
+  /** Those that were called already: an instance that waits for its first call has none. */
+  #functions: Map<string, ExportedFunction> | undefined;
   #running: RunningCall | undefined;
 
   constructor(prepared: PreparedPlan, links: Links) {
@@ -52,7 +53,7 @@ export class LinkedInstance implements Instance {
       const linking = this.#linking;
       if (linking === undefined) throw new Error("the instance is dead");
       if (this.#running !== undefined) throw new Error("the instance is in a call already");
-      const exported = this.#functions.get(name) ?? this.#bind(name, linking);
+      const exported = this.#functions?.get(name) ?? this.#bind(name, linking);
       const running = { resolve, reject };
       this.#running = running;
       let returned: ComponentValue;
@@ -83,6 +84,7 @@ export class LinkedInstance implements Instance {
     const lift = this.#prepared.exports.get(name);
     if (lift === undefined) throw new Error(`the world has no export ${name}`);
     const exported = lift.bind(linking, this.#prepared.plan.canSuspend);
+    this.#functions ??= new Map();
     this.#functions.set(name, exported);
     return exported;
   }
@@ -109,7 +111,7 @@ export class LinkedInstance implements Instance {
     const linking = this.#linking;
     this.#linking = undefined;
     this.#running = undefined;
-    this.#functions.clear();
+    this.#functions = undefined;
     linking?.guest.close();
   }
 }

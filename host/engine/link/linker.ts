@@ -26,10 +26,10 @@ function defineHostResource(
 ): void {
   const drops = links[interfaceName]?.drop;
   const drop: ((object: never) => void) | undefined = drops?.[name];
-  // The object came from the same interface's functions, which made it of the type it expects.
-  const dropHostObject =
-    drop === undefined ? undefined : (object: unknown) => drop.call(drops, object as never);
-  guest.defineResource(resource, { dropHostObject });
+  guest.defineResource(resource, {
+    dropHostObject:
+      drop === undefined ? undefined : (object) => void Reflect.apply(drop, drops, [object]),
+  });
 }
 
 function runStep(linking: Linking, step: PreparedStep): void {
@@ -60,15 +60,11 @@ function runStep(linking: Linking, step: PreparedStep): void {
 
 /** Without prototypes, so that an import called `__proto__` or `constructor` is one like any other. */
 function importObject(linking: Linking, modules: readonly ImportedModule[]): WebAssembly.Imports {
-  const imports = bareObject<WebAssembly.ModuleImports>();
+  const imports: WebAssembly.Imports = Object.create(null);
   for (const { name, items } of modules) {
-    const values = bareObject<WebAssembly.ImportValue>();
+    const values: WebAssembly.ModuleImports = Object.create(null);
     for (const item of items) values[item.name] = linking.importValue(item.from);
     imports[name] = values;
   }
   return imports;
-}
-
-function bareObject<T>(): Record<string, T> {
-  return Object.create(null) as Record<string, T>;
 }

@@ -64,9 +64,14 @@ export class Linking {
       new GuestContext(
         at(this.componentInstances, componentInstance),
         memory === null ? undefined : this.memory(memory),
-        realloc === null ? undefined : (this.coreFunction(realloc) as Realloc),
+        realloc === null ? undefined : this.#realloc(realloc),
       ),
     );
+  }
+
+  #realloc(reference: CoreExportReference): Realloc {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- One of another signature traps.
+    return this.coreFunction(reference) as Realloc;
   }
 
   context(number: number): GuestContext {

@@ -1,4 +1,4 @@
-import { PLAN_FORMAT } from "../component/plan.ts";
+import { isPlan } from "../component/plan.ts";
 import type { CoreImport, CoreImportSource, LinkStep, Plan } from "../component/plan.ts";
 import type { CompiledComponent } from "../engine.ts";
 import { prepareLift } from "./prepared-lift.ts";
@@ -33,8 +33,8 @@ export interface ImportedModule {
 }
 
 export function preparePlan(compiled: CompiledComponent): PreparedPlan {
-  const plan = compiled.plan as Plan;
-  if (plan.format !== PLAN_FORMAT) throw new Error("the plan is of another version of the engine");
+  const { plan } = compiled;
+  if (!isPlan(plan)) throw new Error("the component was compiled by another version of the engine");
   const modules = compiled.modules.map(({ code }) => {
     if (code instanceof WebAssembly.Module) return code;
     throw new Error("the module was compiled by another engine");

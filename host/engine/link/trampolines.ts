@@ -39,8 +39,24 @@ export function prepareTrampoline(
       return (linking) => suspending(builtins.waitableSetWait(linking.context(plan.context)));
     case "waitable-set-poll":
       return (linking) => builtins.waitableSetPoll(linking.context(plan.context));
-    default:
+    case "resource-new":
+    case "resource-drop":
+    case "resource-rep":
+    case "context-get":
+    case "context-set":
+    case "thread-yield":
+    case "subtask-cancel":
+    case "task-cancel":
+    case "waitable-set-new":
+    case "waitable-set-drop":
+    case "waitable-join":
+    case "subtask-drop":
+    case "backpressure-set":
+    case "backpressure-inc":
+    case "backpressure-dec":
       return (linking) => bindBuiltin(plan, linking.componentInstance(plan.componentInstance));
+    default:
+      return plan satisfies never;
   }
 }
 

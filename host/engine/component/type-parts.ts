@@ -1,0 +1,56 @@
+import type { ValueType } from "./types.ts";
+
+const NO_PARTS: readonly ValueType[] = [];
+
+/** The types that a type is made of, one level down. */
+export function partsOf(type: ValueType): readonly ValueType[] {
+  switch (type.kind) {
+    case "list":
+      return [type.element];
+    case "record":
+      return type.fields.map((field) => field.type);
+    case "tuple":
+      return type.types;
+    case "variant":
+      return type.cases.flatMap((case_) => (case_.type === null ? NO_PARTS : [case_.type]));
+    case "option":
+      return [type.type];
+    case "result":
+      return [type.ok, type.err].filter((part) => part !== null);
+    case "enum":
+    case "flags":
+    case "own":
+    case "borrow":
+    case "bool":
+    case "s8":
+    case "u8":
+    case "s16":
+    case "u16":
+    case "s32":
+    case "u32":
+    case "s64":
+    case "u64":
+    case "f32":
+    case "f64":
+    case "char":
+    case "string":
+      return NO_PARTS;
+    default:
+      return type satisfies never;
+  }
+}
+
+/** Whether a value of it lies in memory, at least in part. */
+export function containsPointer(type: ValueType): boolean {
+  return type.kind === "string" || type.kind === "list" || partsOf(type).some(containsPointer);
+}
+
+/** As the decoder counts: one for each type, field, case and name. */
+export function countNodes(type: ValueType): number {
+  return partsOf(type).reduce((sum, part) => sum + countNodes(part) + 1, 1 + nameCount(type));
+}
+
+function nameCount(type: ValueType): number {
+  if (type.kind === "enum" || type.kind === "flags") return type.names.length;
+  return type.kind === "variant" ? type.cases.length : 0;
+}
