@@ -19,6 +19,8 @@ export interface RequestOptions {
   readonly body?: Uint8Array<ArrayBuffer> | Blob;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
+  /** Statuses that carry the answer although they are no success. */
+  readonly alsoAnswers?: readonly number[];
 }
 
 type Method = "GET" | "PUT" | "POST" | "PATCH" | "DELETE";
@@ -96,7 +98,9 @@ export class ApiClient {
     } catch (cause) {
       throw this.#networkError(cause);
     }
-    if (!response.ok) throw await this.#problemError(response);
+    if (!response.ok && options.alsoAnswers?.includes(response.status) !== true) {
+      throw await this.#problemError(response);
+    }
     return response;
   }
 

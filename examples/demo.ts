@@ -64,6 +64,10 @@ async function demo(): Promise<void> {
   for (const page of ["home", "home"]) {
     await call(client, { app: "counter", functionName: "visit", input: page });
   }
+  const signature = { author: "a stranger", message: "it works" };
+  await call(client, { app: "guest-book", functionName: "sign", input: signature });
+  const removal = { id: "none", by: "a stranger" };
+  await call(client, { app: "guest-book", functionName: "remove", input: removal });
 
   heading("State survives");
   host = await killAndRestart(host);
@@ -130,14 +134,26 @@ async function deployExample(client: ApiClient, app: string): Promise<void> {
 
 async function call(client: ApiClient, { app, functionName, input }: Call): Promise<void> {
   const startedAt = performance.now();
-  const answer = await client.bytes("POST", `/v1/invoke/${app}/${functionName}`, {
-    body: new TextEncoder().encode(JSON.stringify(input)),
-    headers: { "content-type": "application/json" },
-  });
+  const answer = await answerOf(
+    client.bytes("POST", `/v1/invoke/${app}/${functionName}`, {
+      body: new TextEncoder().encode(JSON.stringify(input)),
+      headers: { "content-type": "application/json" },
+    }),
+  );
   const durationMs = performance.now() - startedAt;
   terminal.note(
-    `  ${app}/${functionName} ${JSON.stringify(input)}  →  ${terminal.out("bold", new TextDecoder().decode(answer.body))}  ${dim(formatDuration(durationMs))}`,
+    `  ${app}/${functionName} ${JSON.stringify(input)}  →  ${terminal.out("bold", answer)}  ${dim(formatDuration(durationMs))}`,
   );
+}
+
+/** A failure that the function raised on purpose is an answer too. */
+async function answerOf(call: Promise<{ readonly body: Uint8Array }>): Promise<string> {
+  try {
+    return new TextDecoder().decode((await call).body);
+  } catch (cause) {
+    if (!(cause instanceof CliError) || cause.code !== "FUNCTION_ERROR") throw cause;
+    return `${cause.code}: ${cause.message}`;
+  }
 }
 
 /** No drain, no goodbye: what was acknowledged has to be there all the same. */

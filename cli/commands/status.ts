@@ -58,7 +58,8 @@ async function status({ client, terminal, settings }: CommandContext): Promise<v
   }
 
   async function readinessOf(): Promise<Readiness> {
-    return client.json<Readiness>("GET", "/readyz", options);
+    // A host that drains says so with a status that is no success.
+    return client.json<Readiness>("GET", "/readyz", { ...options, alsoAnswers: [503] });
   }
 
   async function identityOf(): Promise<WhoAmI | undefined> {
