@@ -62,6 +62,12 @@ export const HostConfigSchema = Type.Object(
       MIB,
       "One message of a function's log; longer ones are cut.",
     ),
+    logEntriesPerInvocationMax: count(
+      1_000,
+      1,
+      1_000_000,
+      "Entries that one invocation may log; further ones are dropped.",
+    ),
     metadataBytesMax: bytes(8 * KIB, 64 * KIB, "Request headers passed to a function, in all."),
 
     deadlineDefaultMs: ms(10_000, 1, 86_400_000, "For apps that set none."),
@@ -86,12 +92,7 @@ export const HostConfigSchema = Type.Object(
     ),
 
     tenantAppsMax: count(100, 1, 100_000, "Quota of a new tenant: apps."),
-    tenantRevisionsKeptMax: count(
-      10,
-      1,
-      1_000,
-      "Quota of a new tenant: revisions kept of each app.",
-    ),
+    tenantRevisionsKeptMax: count(10, 1, 100, "Quota of a new tenant: revisions kept of each app."),
     tenantConcurrencyMax: count(
       1_024,
       1,
@@ -249,7 +250,11 @@ function readConfigFile(path: string): ConfigInput {
 }
 
 /** Variables that belong to the clients of a host, which share the prefix. */
-const FOREIGN_VARIABLES: ReadonlySet<string> = new Set(["DOWNPOUR_URL", "DOWNPOUR_TOKEN"]);
+const FOREIGN_VARIABLES: ReadonlySet<string> = new Set([
+  "DOWNPOUR_URL",
+  "DOWNPOUR_TOKEN",
+  "DOWNPOUR_ENGINE",
+]);
 
 function fromEnvironment(
   environment: Readonly<Record<string, string | undefined>>,

@@ -128,13 +128,13 @@ export class ArtifactStore {
     return bytes;
   }
 
-  /** Removes every artifact that is not referenced (A4). Answers how many went. */
+  /** Removes every artifact that is not referenced, and every staged file (A4). Answers how many went. */
   async sweep(referenced: ReadonlySet<string>): Promise<number> {
     const garbage: string[] = [];
     for (const folder of await readdir(this.#directory)) {
-      if (folder === STAGING) continue;
       for (const name of await readdir(join(this.#directory, folder))) {
-        if (SHA256.test(name) && !referenced.has(name)) garbage.push(this.#path(name));
+        const isGarbage = folder === STAGING || (SHA256.test(name) && !referenced.has(name));
+        if (isGarbage) garbage.push(join(this.#directory, folder, name));
       }
     }
     for (let start = 0; start < garbage.length; start += SWEEP_BATCH) {

@@ -62,7 +62,7 @@ export const Problem = Type.Object(
     }),
     requestId: Type.String(),
   },
-  { $id: "Problem" },
+  { title: "Problem" },
 );
 export type Problem = Static<typeof Problem>;
 
@@ -71,17 +71,17 @@ export type Problem = Static<typeof Problem>;
 export const Quotas = Type.Object(
   {
     appsMax: positive(100_000, "Apps of the tenant."),
-    revisionsKeptMax: positive(1_000, "Revisions kept of each app, the active one included."),
+    revisionsKeptMax: positive(100, "Revisions kept of each app, the active one included."),
     uploadBytesMax: positive(1_073_741_824, "Bytes of one component."),
     concurrencyMax: positive(100_000, "Invocations of one app that run at once."),
     queueDepthMax: positive(1_000_000, "Invocations of one app that wait."),
     stateValueBytesMax: positive(16_777_216, "Bytes of one state value."),
   },
-  { $id: "Quotas" },
+  { title: "Quotas" },
 );
 export type Quotas = Static<typeof Quotas>;
 
-export const QuotasPatch = Type.Partial(Quotas, { ...strict, $id: "QuotasPatch" });
+export const QuotasPatch = Type.Partial(Quotas, { ...strict, title: "QuotasPatch" });
 export type QuotasPatch = Static<typeof QuotasPatch>;
 
 export const TokenView = Type.Object({
@@ -98,13 +98,13 @@ export const TenantView = Type.Object(
     createdAt: time("When the tenant was created."),
     deleting: Type.Boolean({ description: "Its data is being removed; its tokens are refused." }),
   },
-  { $id: "Tenant" },
+  { title: "Tenant" },
 );
 export type TenantView = Static<typeof TenantView>;
 
 export const TenantCreate = Type.Object(
   { tenant: TenantName, quotas: Type.Optional(QuotasPatch) },
-  { ...strict, $id: "TenantCreate" },
+  { ...strict, title: "TenantCreate" },
 );
 export type TenantCreate = Static<typeof TenantCreate>;
 
@@ -117,7 +117,10 @@ export type TenantCreated = Static<typeof TenantCreated>;
 export const TenantList = Type.Object({ tenants: Type.Array(TenantView) });
 export type TenantList = Static<typeof TenantList>;
 
-export const TenantPatch = Type.Object({ quotas: QuotasPatch }, { ...strict, $id: "TenantPatch" });
+export const TenantPatch = Type.Object(
+  { quotas: QuotasPatch },
+  { ...strict, title: "TenantPatch" },
+);
 export type TenantPatch = Static<typeof TenantPatch>;
 
 export const TokenCreated = Type.Object({
@@ -146,7 +149,7 @@ export const AppConfig = Type.Object(
       description: "Warm instances kept by each executor; 0 makes a new one for each invocation.",
     }),
     environment: Type.Record(
-      Type.String({ pattern: "^[A-Za-z_][A-Za-z0-9_]{0,127}$" }),
+      Type.String({ pattern: "^(?!__proto__$)[A-Za-z_][A-Za-z0-9_]{0,127}$" }),
       Type.String({ maxLength: 32_768 }),
       {
         additionalProperties: false,
@@ -155,7 +158,7 @@ export const AppConfig = Type.Object(
       },
     ),
   },
-  { $id: "AppConfig" },
+  { title: "AppConfig" },
 );
 export type AppConfig = Static<typeof AppConfig>;
 
@@ -171,7 +174,7 @@ export const AppConfigPatch = Type.Object(
     idleInstancesMax: orDefault(AppConfig.properties.idleInstancesMax),
     environment: orDefault(AppConfig.properties.environment),
   },
-  { ...strict, $id: "AppConfigPatch" },
+  { ...strict, title: "AppConfigPatch" },
 );
 export type AppConfigPatch = Static<typeof AppConfigPatch>;
 
@@ -215,7 +218,7 @@ export const AppView = Type.Object(
     createdAt: time("When the app was first uploaded."),
     updatedAt: time("When its revision or config last changed."),
   },
-  { $id: "App" },
+  { title: "App" },
 );
 export type AppView = Static<typeof AppView>;
 
@@ -248,7 +251,7 @@ export const Deployment = Type.Object(
       activateMs: Type.Number({ description: "Make it durable and route to it." }),
     }),
   },
-  { $id: "Deployment" },
+  { title: "Deployment" },
 );
 export type Deployment = Static<typeof Deployment>;
 
@@ -256,7 +259,7 @@ export const RollbackRequest = Type.Object(
   {
     revision: Type.Optional(RevisionId),
   },
-  { ...strict, $id: "RollbackRequest" },
+  { ...strict, title: "RollbackRequest" },
 );
 export type RollbackRequest = Static<typeof RollbackRequest>;
 
@@ -279,7 +282,7 @@ export const StateList = Type.Object(
     entries: Type.Array(Type.Object({ key: Type.String(), kind: StateKind })),
     next: Type.Optional(Type.String({ description: "Absent on the last page." })),
   },
-  { $id: "StateList" },
+  { title: "StateList" },
 );
 export type StateList = Static<typeof StateList>;
 
@@ -288,11 +291,11 @@ export const StatePutQuery = Type.Object({ kind: Type.Optional(StateKind) }, str
 /** Body of `PUT /v1/state/{key}?kind=counter`. */
 export const CounterAdd = Type.Object(
   { add: Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER }) },
-  { ...strict, $id: "CounterAdd" },
+  { ...strict, title: "CounterAdd" },
 );
 export type CounterAdd = Static<typeof CounterAdd>;
 
-export const CounterValue = Type.Object({ value: Type.Integer() }, { $id: "CounterValue" });
+export const CounterValue = Type.Object({ value: Type.Integer() }, { title: "CounterValue" });
 export type CounterValue = Static<typeof CounterValue>;
 
 // Logs.
@@ -322,7 +325,7 @@ export const LogEntryView = Type.Object(
     invocation: Type.String(),
     message: Type.String(),
   },
-  { $id: "LogEntry" },
+  { title: "LogEntry" },
 );
 export type LogEntryView = Static<typeof LogEntryView>;
 
@@ -363,7 +366,7 @@ export const Usage = Type.Object(
     total: UsageTotals,
     apps: Type.Array(Type.Intersect([Type.Object({ app: AppName }), UsageTotals])),
   },
-  { $id: "Usage" },
+  { title: "Usage" },
 );
 export type Usage = Static<typeof Usage>;
 

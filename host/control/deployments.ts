@@ -1,0 +1,420 @@
+import type { Tenant, TenantRegistry } from "@downpour/tenants";
+import {
+  activeRevision,
+  artifactsOf,
+  configured,
+  rolledBack,
+  withArtifact,
+  withRevision,
+} from "../artifacts/app-record.ts";
+import type { AppRecord, AppSettings, Revision } from "../artifacts/app-record.ts";
+import type { AppRegistry } from "../artifacts/app-registry.ts";
+import type { ArtifactStore, StagedFile } from "../artifacts/artifact-store.ts";
+import { ArtifactSweeper } from "../artifacts/artifact-sweeper.ts";
+import { ComponentCache } from "../artifacts/component-cache.ts";
+import type { CompiledUpload } from "../artifacts/compile-messages.ts";
+import type { Compiler } from "../artifacts/compiler.ts";
+import type { HostConfig } from "../config.ts";
+import { HostError } from "../errors.ts";
+import type { DeployedApp } from "../scheduler/deployed-app.ts";
+import type { FunctionLogs } from "../telemetry/function-logs.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import type { HostMetrics } from "../telemetry/metrics.ts";
+import type { AppConfig, AppConfigPatch } from "./schemas.ts";
+import type { RecentApp } from "./state-records.ts";
+import { UploadOrder } from "./upload-order.ts";
+import type { ChangeTicket } from "./upload-order.ts";
+
+/** What the scheduler must do for whoever decides what exists. */
+export interface AppRunner {
+  deploy(app: DeployedApp): void;
+  remove(tenantId: string, app: string): void;
+}
+
+export interface DeploymentsOptions {
+  readonly apps: AppRegistry;
+  readonly tenants: TenantRegistry;
+  readonly artifacts: ArtifactStore;
+  readonly compiler: Compiler;
+  readonly runner: AppRunner;
+  readonly logs: FunctionLogs;
+  readonly metrics: HostMetrics;
+  readonly logger: Logger;
+  readonly config: HostConfig;
+}
+
+export interface DeployResult {
+  readonly outcome: "created" | "updated" | "unchanged";
+  readonly record: AppRecord;
+  readonly timings: {
+    readonly receiveMs: number;
+    readonly compileMs: number;
+    readonly activateMs: number;
+  };
+}
+
+/** Each one may fill the disk up to its limit before it is looked at. */
+const UPLOADS_PER_TENANT_MAX = 8;
+const SWEEP_DELAY_MS = 30_000;
+const ENVIRONMENT_BYTES_MAX = 65_536;
+
+// Decides what is deployed: takes uploads in, makes revisions active, and tells the scheduler.
+//
+// Y1. The old revision serves until the new one is checked, compiled and durably recorded; whatever
+//     fails before that, a bad upload or a full disk, leaves the old one serving.
+// Y2. Of concurrent changes of one app the one whose request came last holds. An upload that was
+//     overtaken is refused with `UPLOAD_SUPERSEDED`; it never undoes a later change.
+// Y3. The scheduler knows every app from the start on, and its code is loaded when it is first called.
+// Y4. No artifact is removed while an upload or a recompilation is under way.
+export class Deployments {
+  readonly #options: DeploymentsOptions;
+  readonly #order = new UploadOrder();
+  readonly #cache: ComponentCache;
+  readonly #sweeper: ArtifactSweeper;
+  readonly #uploading = new Map<string, number>();
+  /** Apps that are being created: they count for the quota before they are recorded. */
+  readonly #creating = new Map<string, Set<string>>();
+
+  constructor(options: DeploymentsOptions) {
+    this.#options = options;
+    // A fresh upload must be found here by its first call, whatever the configuration says.
+    this.#cache = new ComponentCache({ countMax: Math.max(1, options.config.prewarmAppsMax) });
+    this.#sweeper = new ArtifactSweeper({
+      artifacts: options.artifacts,
+      referenced: () => new Set([...options.apps.all()].flatMap(artifactsOf)),
+      delayMs: SWEEP_DELAY_MS,
+      onSwept: (removed) => options.logger.debug({ removed }, "unreferenced artifacts removed"),
+      onFailed: (err) =>
+        options.logger.warn({ err }, "unreferenced artifacts could not be removed"),
+    });
+  }
+
+  /** Tells the scheduler of everything that is deployed (Y3). */
+  activateAll(): void {
+    for (const record of this.#options.apps.all()) this.#activate(record);
+    this.#sweeper.schedule();
+  }
+
+  /** Loads the code of some apps before anyone asks. Failures show when the app is called. */
+  async prewarm(recent: readonly RecentApp[]): Promise<void> {
+    const { apps, config, logger } = this.#options;
+    // The most recent one last, so that the cache keeps it longest.
+    for (const { tenantId, app } of recent.slice(0, config.prewarmAppsMax).toReversed()) {
+      const record = apps.find(tenantId, app);
+      if (record === undefined) continue;
+      try {
+        await this.#load(record, activeRevision(record));
+      } catch (err) {
+        logger.warn({ err, tenantId, app }, "an app could not be loaded ahead");
+      }
+    }
+  }
+
+  /** Throws before a byte of the body is read where the upload cannot succeed. */
+  async deploy(
+    tenant: Tenant,
+    app: string,
+    body: AsyncIterable<Uint8Array>,
+  ): Promise<DeployResult> {
+    const { tenantId } = tenant;
+    const release = this.#admit(tenant, app);
+    const ticket = this.#order.begin(`${tenantId}/${app}`);
+    try {
+      const result = await this.#sweeper.writing(() => this.#receive(tenant, app, body, ticket));
+      this.#options.metrics.deployed(result.outcome);
+      return result;
+    } catch (error) {
+      this.#options.metrics.deployed("refused");
+      throw error;
+    } finally {
+      this.#order.end(ticket);
+      release();
+      this.#sweeper.schedule();
+    }
+  }
+
+  rollback(tenantId: string, app: string, revisionId: string | undefined): Promise<AppRecord> {
+    return this.#change(tenantId, app, (record) => rolledBack(record, revisionId, Date.now()));
+  }
+
+  configure(tenantId: string, app: string, patch: AppConfigPatch): Promise<AppRecord> {
+    this.#checkPatch(patch);
+    return this.#change(tenantId, app, (record) => configured(record, patch, Date.now()));
+  }
+
+  /** Also what is running of it ends. */
+  async remove(tenantId: string, app: string): Promise<void> {
+    const { apps, runner, logs, metrics } = this.#options;
+    apps.get(tenantId, app);
+    const ticket = this.#order.begin(`${tenantId}/${app}`);
+    try {
+      await apps.remove(tenantId, app);
+      this.#order.applied(ticket);
+      runner.remove(tenantId, app);
+      logs.forget(tenantId, app);
+      metrics.forget(tenantId, app);
+    } finally {
+      this.#order.end(ticket);
+      this.#sweeper.schedule();
+    }
+  }
+
+  /** Tells the scheduler of the new quotas of a tenant. */
+  refreshTenant(tenantId: string): void {
+    for (const record of this.#options.apps.list(tenantId)) this.#activate(record);
+  }
+
+  /** The settings that hold: the owner's, within the tenant's quotas and the host's limits. */
+  effectiveConfig(record: AppRecord): AppConfig {
+    const { config, tenants } = this.#options;
+    const { settings } = record;
+    const quotas = tenants.find(record.tenantId)?.quotas;
+    return {
+      deadlineMs: Math.min(settings.deadlineMs ?? config.deadlineDefaultMs, config.deadlineMaxMs),
+      concurrencyMax: capped(
+        settings.concurrencyMax ?? config.concurrencyDefault,
+        quotas?.concurrencyMax,
+      ),
+      queueDepthMax: capped(
+        settings.queueDepthMax ?? config.queueDepthDefault,
+        quotas?.queueDepthMax,
+      ),
+      idleInstancesMax: settings.idleInstancesMax ?? config.idleInstancesDefault,
+      environment: settings.environment ?? {},
+    };
+  }
+
+  /** How large a component of this tenant may be. */
+  uploadBytesMax(tenant: Tenant): number {
+    return Math.min(tenant.quotas.uploadBytesMax, this.#options.config.uploadBytesMax);
+  }
+
+  async close(): Promise<void> {
+    await this.#sweeper.close();
+  }
+
+  async #receive(
+    tenant: Tenant,
+    app: string,
+    body: AsyncIterable<Uint8Array>,
+    ticket: ChangeTicket,
+  ): Promise<DeployResult> {
+    const { apps, artifacts, compiler } = this.#options;
+    const startedAtMs = performance.now();
+    const staged = await artifacts.stage(body, this.uploadBytesMax(tenant));
+    try {
+      const receivedAtMs = performance.now();
+      const receiveMs = receivedAtMs - startedAtMs;
+      const before = apps.find(tenant.tenantId, app);
+      if (before?.activeRevisionId === staged.sha256 && !this.#order.isSuperseded(ticket)) {
+        this.#order.applied(ticket);
+        const timings = { receiveMs, compileMs: 0, activateMs: 0 };
+        return { outcome: "unchanged", record: before, timings };
+      }
+      const upload = await compiler.compile(staged.path);
+      const compiledAtMs = performance.now();
+      await artifacts.adopt(staged);
+      const { record, isNew } = await this.#record(tenant, app, toRevision(staged, upload), ticket);
+      this.#cache.put(staged.sha256, upload.component);
+      return {
+        outcome: isNew ? "created" : "updated",
+        record,
+        timings: {
+          receiveMs,
+          compileMs: compiledAtMs - receivedAtMs,
+          activateMs: performance.now() - compiledAtMs,
+        },
+      };
+    } finally {
+      // After it was adopted there is nothing left to discard.
+      await artifacts.discard(staged);
+    }
+  }
+
+  async #record(
+    tenant: Tenant,
+    app: string,
+    revision: Revision,
+    ticket: ChangeTicket,
+  ): Promise<{ readonly record: AppRecord; readonly isNew: boolean }> {
+    const { apps, tenants } = this.#options;
+    const { tenantId } = tenant;
+    let isNew = false;
+    const record = await apps.change(
+      tenantId,
+      app,
+      (before) => {
+        if (this.#order.isSuperseded(ticket)) {
+          throw new HostError("UPLOAD_SUPERSEDED", "a later change of this app came first");
+        }
+        const current = tenants.find(tenantId);
+        if (current === undefined || current.isDeleting) {
+          throw new HostError("TENANT_NOT_FOUND", "the tenant was deleted meanwhile");
+        }
+        isNew = before === undefined;
+        return withRevision(before, { tenantId, app }, revision, current.quotas.revisionsKeptMax);
+      },
+      (changed) => {
+        this.#order.applied(ticket);
+        this.#activate(changed);
+      },
+    );
+    return { record, isNew };
+  }
+
+  /** A change of an app that is there, as a whole. */
+  async #change(
+    tenantId: string,
+    app: string,
+    next: (record: AppRecord) => AppRecord,
+  ): Promise<AppRecord> {
+    const { apps } = this.#options;
+    const ticket = this.#order.begin(`${tenantId}/${app}`);
+    let wasRevision: string | undefined;
+    try {
+      return await apps.change(
+        tenantId,
+        app,
+        () => {
+          const record = apps.get(tenantId, app);
+          wasRevision = record.activeRevisionId;
+          return next(record);
+        },
+        (changed) => {
+          // A change of settings undoes no upload that is under way; a rollback does.
+          if (changed.activeRevisionId !== wasRevision) this.#order.applied(ticket);
+          this.#activate(changed);
+        },
+      );
+    } finally {
+      this.#order.end(ticket);
+    }
+  }
+
+  #activate(record: AppRecord): void {
+    const { runner, config, tenants } = this.#options;
+    const revision = activeRevision(record);
+    const effective = this.effectiveConfig(record);
+    const quotas = tenants.find(record.tenantId)?.quotas;
+    runner.deploy({
+      identity: {
+        tenantId: record.tenantId,
+        app: record.app,
+        revisionId: revision.revisionId,
+      },
+      functions: new Set(revision.functions.map(({ name }) => name)),
+      executorLimits: {
+        resultBytesMax: config.resultBytesMax,
+        stateValueBytesMax: capped(config.stateValueBytesMax, quotas?.stateValueBytesMax),
+        logMessageBytesMax: config.logMessageBytesMax,
+        logEntriesMax: config.logEntriesPerInvocationMax,
+        idleInstancesMax: effective.idleInstancesMax,
+        environment: effective.environment,
+      },
+      deadlineMs: effective.deadlineMs,
+      concurrencyMax: effective.concurrencyMax,
+      queueDepthMax: effective.queueDepthMax,
+      load: () => this.#load(record, revision),
+    });
+  }
+
+  async #load(record: AppRecord, revision: Revision): ReturnType<DeployedApp["load"]> {
+    const { apps, compiler, logger } = this.#options;
+    const { tenantId, app } = record;
+    const { revisionId } = revision;
+    const cached = this.#cache.get(revisionId);
+    if (cached !== undefined) return cached;
+    return this.#sweeper.writing(async () => {
+      const { component, recompiled } = await compiler.load(revisionId, revision.artifact);
+      this.#cache.put(revisionId, component);
+      if (recompiled !== undefined) {
+        logger.info({ tenantId, app, revisionId }, "a revision was compiled anew");
+        await apps.change(
+          tenantId,
+          app,
+          () => withArtifact(apps.get(tenantId, app), revisionId, recompiled),
+          // The same revision goes on: the scheduler need not know.
+          () => undefined,
+        );
+      }
+      return component;
+    });
+  }
+
+  /** Whether the tenant may upload now; answers what to call when the upload has ended. */
+  #admit(tenant: Tenant, app: string): () => void {
+    const { apps } = this.#options;
+    const { tenantId, quotas } = tenant;
+    const uploading = this.#uploading.get(tenantId) ?? 0;
+    if (uploading >= UPLOADS_PER_TENANT_MAX) {
+      throw new HostError("QUEUE_FULL", "too many uploads of this tenant are under way", {
+        details: { uploadsMax: UPLOADS_PER_TENANT_MAX },
+      });
+    }
+    const creating = this.#creating.get(tenantId) ?? new Set<string>();
+    const isNew = apps.find(tenantId, app) === undefined && !creating.has(app);
+    if (isNew) {
+      const others = [...creating].filter((name) => apps.find(tenantId, name) === undefined);
+      if (apps.count(tenantId) + others.length >= quotas.appsMax) {
+        throw new HostError("QUOTA_EXCEEDED", `the tenant may have ${quotas.appsMax} apps`, {
+          details: { appsMax: quotas.appsMax },
+        });
+      }
+      creating.add(app);
+      this.#creating.set(tenantId, creating);
+    }
+    this.#uploading.set(tenantId, uploading + 1);
+    return () => {
+      if (isNew) creating.delete(app);
+      if (creating.size === 0) this.#creating.delete(tenantId);
+      const left = (this.#uploading.get(tenantId) ?? 1) - 1;
+      if (left === 0) this.#uploading.delete(tenantId);
+      else this.#uploading.set(tenantId, left);
+    };
+  }
+
+  #checkPatch({ deadlineMs, environment }: AppConfigPatch): void {
+    const { deadlineMaxMs } = this.#options.config;
+    if (typeof deadlineMs === "number" && deadlineMs > deadlineMaxMs) {
+      throw new HostError("REQUEST_INVALID", `deadlineMs may be at most ${deadlineMaxMs} here`, {
+        details: { deadlineMaxMs },
+      });
+    }
+    const bytes = environmentBytes(environment ?? {});
+    if (bytes > ENVIRONMENT_BYTES_MAX) {
+      throw new HostError(
+        "REQUEST_INVALID",
+        `the environment has ${bytes} bytes; the limit is ${ENVIRONMENT_BYTES_MAX}`,
+        { details: { environmentBytesMax: ENVIRONMENT_BYTES_MAX } },
+      );
+    }
+  }
+}
+
+function toRevision(staged: StagedFile, upload: CompiledUpload): Revision {
+  return {
+    revisionId: staged.sha256,
+    deployedAtMs: Date.now(),
+    functions: upload.manifest.functions,
+    imports: [...upload.component.imports],
+    sizes: {
+      componentBytes: staged.bytes,
+      coreModules: upload.coreModules,
+      coreModuleBytes: upload.coreModuleBytes,
+      sharedCoreModuleBytes: upload.sharedCoreModuleBytes,
+    },
+    artifact: upload.artifact,
+  };
+}
+
+/** A tenant that is gone has no quotas, and nothing that runs any more. */
+function capped(value: number, quota: number | undefined): number {
+  return Math.min(value, quota ?? value);
+}
+
+function environmentBytes(environment: NonNullable<AppSettings["environment"]>): number {
+  return Object.entries(environment).reduce(
+    (sum, [name, value]) => sum + Buffer.byteLength(name) + Buffer.byteLength(value),
+    0,
+  );
+}

@@ -1,0 +1,76 @@
+import type { FastifyInstance } from "fastify";
+import { Value } from "typebox/value";
+import { Compile } from "typebox/compile";
+import type { TSchema } from "typebox";
+import { HostError } from "../errors.ts";
+
+/**
+ * Bodies of the control plane: JSON, of which a missing or empty one reads as `{}`. Whatever keys it
+ * has are plain own properties, and the schema of the route refuses those it does not know.
+ */
+export function addJsonParser(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser(
+    "application/json",
+    { parseAs: "buffer" },
+    (_request, body: Buffer, done) => {
+      try {
+        done(null, parseJson(body));
+      } catch (error) {
+        done(HostError.from(error));
+      }
+    },
+  );
+}
+
+export function parseJson(body: Buffer): unknown {
+  if (body.byteLength === 0) return {};
+  try {
+    return JSON.parse(body.toString());
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message.slice(0, 200) : "";
+    throw new HostError("JSON_MALFORMED", `the body is not JSON: ${reason}`, { cause });
+  }
+}
+
+/**
+ * One validator for everything that comes in: TypeBox's. Text from paths and queries is converted to
+ * the types of their schema; a body is taken as it is, so that "5" is never a number.
+ */
+export function compileValidator({
+  schema,
+  httpPart,
+}: {
+  readonly schema: TSchema;
+  readonly httpPart?: string;
+}): (data: unknown) => { readonly value: unknown } | { readonly error: HostError } {
+  const validator = Compile(schema);
+  const isBody = httpPart === "body";
+  return (data) => {
+    const value = isBody ? (data ?? {}) : Value.Convert(schema, data);
+    if (validator.Check(value)) return { value };
+    return { error: toError(validator.Errors(value), httpPart ?? "request") };
+  };
+}
+
+interface Issue {
+  readonly keyword: string;
+  readonly instancePath: string;
+  readonly message: string;
+  readonly params: object;
+}
+
+function toError(issues: readonly Issue[], part: string): HostError {
+  // An unknown key makes two issues, and the second one names it.
+  const unknown = issues.find((issue) => issue.keyword === "additionalProperties");
+  const issue = unknown ?? issues[0];
+  const path = issue?.instancePath ?? "";
+  const keys: unknown =
+    unknown === undefined ? undefined : Reflect.get(unknown.params, "additionalProperties");
+  const why = Array.isArray(keys)
+    ? `has an unknown key: ${keys.map(String).join(", ").slice(0, 200)}`
+    : (issue?.message ?? "is invalid");
+  return new HostError("REQUEST_INVALID", `${part}${path} ${why}`, {
+    details: { part, path },
+  });
+}

@@ -1,0 +1,154 @@
+import type { Socket } from "node:net";
+import { setMaxListeners } from "node:events";
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
+import { HostError } from "../../errors.ts";
+import type { Payload } from "../../protocol.ts";
+import type { InvokeResult } from "../../scheduler/deployed-app.ts";
+import { requireRole, tenantOf } from "../authentication.ts";
+import type { ControlPlane } from "../control-plane.ts";
+import { sendProblem } from "../problem.ts";
+import { HEADERS } from "../schemas.ts";
+
+/** Request headers that a function gets to see, beside those that begin with the prefix. Never credentials. */
+const PASSED_HEADERS: ReadonlySet<string> = new Set([
+  "accept",
+  "accept-language",
+  "baggage",
+  "content-language",
+  "traceparent",
+  "tracestate",
+  "user-agent",
+  "x-correlation-id",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-proto",
+  "x-request-id",
+]);
+const PASSED_PREFIX = "downpour-meta-";
+
+const DEADLINE_HEADER = HEADERS.deadlineMs.toLowerCase();
+const IDEMPOTENCY_HEADER = HEADERS.idempotencyKey.toLowerCase();
+const IDEMPOTENCY_KEY_CHARS_MAX = 255;
+const MEDIA_TYPE_CHARS_MAX = 255;
+const EMPTY = Buffer.alloc(0);
+
+interface InvokeRoute {
+  readonly Params: { readonly app: string; readonly function: string };
+  readonly Body: Buffer | undefined;
+}
+
+// `POST /v1/invoke/:app/:function`, the data plane over HTTP.
+//
+// I1. The body is bytes: it is passed on with its media type and never parsed here, nor is the answer.
+// I2. One abort signal for each connection, not for each request: HTTP/1.1 answers one after the
+//     other, so a connection that closes ends what runs for it.
+export function invokeRoutes(plane: ControlPlane): FastifyPluginAsync {
+  const { invoker, tenants, config } = plane;
+  const signals = new WeakMap<Socket, AbortSignal>();
+
+  return async (app: FastifyInstance) => {
+    requireRole(app, tenants, "tenant");
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => {
+      done(null, body);
+    });
+
+    app.post<InvokeRoute>(
+      "/v1/invoke/:app/:function",
+      {
+        bodyLimit: config.requestBodyBytesMax,
+        schema: {
+          tags: ["invoke"],
+          summary: "Call a function and wait for its answer",
+          security: [{ tenantToken: [] }],
+        },
+      },
+      async (request, reply) => {
+        const { params, headers, body } = request;
+        const result = await invoker.invoke(
+          {
+            tenantId: tenantOf(request).tenantId,
+            app: params.app,
+            functionName: params.function,
+            input: toInput(headers["content-type"], body),
+            deadlineMs: toDeadlineMs(headers[DEADLINE_HEADER]),
+            idempotencyKey: toIdempotencyKey(headers[IDEMPOTENCY_HEADER]),
+            metadata: toMetadata(headers, config.metadataBytesMax),
+          },
+          connectionSignal(signals, request.raw.socket),
+        );
+        return sendResult(reply, result);
+      },
+    );
+  };
+}
+
+function sendResult(
+  reply: FastifyReply,
+  { invocationId, revisionId, outcome }: InvokeResult,
+): FastifyReply {
+  void reply.header(HEADERS.invocation, invocationId).header(HEADERS.revision, revisionId);
+  if (outcome.kind === "failed") return sendProblem(reply, HostError.fromWire(outcome.error));
+  const { mediaType, body } = outcome.output;
+  return reply
+    .header("content-type", mediaType)
+    .header("x-content-type-options", "nosniff")
+    .send(Buffer.from(body.buffer, body.byteOffset, body.byteLength));
+}
+
+function connectionSignal(signals: WeakMap<Socket, AbortSignal>, socket: Socket): AbortSignal {
+  const known = signals.get(socket);
+  if (known !== undefined) return known;
+  const controller = new AbortController();
+  // A client may pipeline: each of its requests then listens.
+  setMaxListeners(0, controller.signal);
+  socket.once("close", () => controller.abort());
+  signals.set(socket, controller.signal);
+  return controller.signal;
+}
+
+function toInput(contentType: string | undefined, body: Buffer | undefined): Payload {
+  const mediaType = contentType ?? "application/json";
+  if (mediaType.length > MEDIA_TYPE_CHARS_MAX) {
+    throw new HostError("REQUEST_INVALID", "the Content-Type is too long", {
+      details: { charsMax: MEDIA_TYPE_CHARS_MAX },
+    });
+  }
+  return { mediaType, body: body ?? EMPTY };
+}
+
+function toDeadlineMs(header: string | readonly string[] | undefined): number | undefined {
+  if (header === undefined) return undefined;
+  const deadlineMs = Number(header);
+  if (Number.isSafeInteger(deadlineMs) && deadlineMs > 0) return deadlineMs;
+  throw new HostError("REQUEST_INVALID", `${HEADERS.deadlineMs} is a whole number of milliseconds`);
+}
+
+function toIdempotencyKey(header: string | readonly string[] | undefined): string | undefined {
+  if (header === undefined) return undefined;
+  if (typeof header === "string" && header !== "" && header.length <= IDEMPOTENCY_KEY_CHARS_MAX) {
+    return header;
+  }
+  throw new HostError("REQUEST_INVALID", `${HEADERS.idempotencyKey} has 1 to 255 characters`);
+}
+
+function toMetadata(
+  headers: FastifyRequest["headers"],
+  bytesMax: number,
+): readonly (readonly [name: string, value: string])[] {
+  const metadata: (readonly [string, string])[] = [];
+  let bytes = 0;
+  for (const name in headers) {
+    if (!PASSED_HEADERS.has(name) && !name.startsWith(PASSED_PREFIX)) continue;
+    const value = headers[name];
+    if (typeof value !== "string") continue;
+    bytes += name.length + value.length;
+    metadata.push([name, value]);
+  }
+  if (bytes > bytesMax) {
+    throw new HostError("REQUEST_INVALID", `headers for the function have over ${bytesMax} bytes`, {
+      details: { metadataBytesMax: bytesMax },
+    });
+  }
+  return metadata;
+}

@@ -1,0 +1,100 @@
+import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
+import { addUsage, noUsage } from "@downpour/tenants";
+import { requireRole, tenantOf } from "../authentication.ts";
+import type { ControlPlane } from "../control-plane.ts";
+import { Health, Readiness, Usage, WhoAmI } from "../schemas.ts";
+import { toUsageTotals } from "../views.ts";
+
+/** What a tenant used. */
+export function usageRoutes({ tenants, usage }: ControlPlane): FastifyPluginAsyncTypebox {
+  return async (app) => {
+    requireRole(app, tenants, "tenant");
+    app.get(
+      "/v1/usage",
+      {
+        schema: {
+          tags: ["usage"],
+          security: [{ tenantToken: [] }],
+          summary: "What the tenant used, by app; deleted apps stay in it",
+          response: { 200: Usage },
+        },
+      },
+      async (request) => {
+        const { tenantId } = tenantOf(request);
+        const apps = [...(await usage.of(tenantId))].toSorted(([a], [b]) => (a < b ? -1 : 1));
+        const total = apps.reduce((sum, [, counts]) => addUsage(sum, counts), noUsage());
+        return {
+          tenant: tenantId,
+          total: toUsageTotals(total),
+          apps: apps.map(([name, counts]) => ({ app: name, ...toUsageTotals(counts) })),
+        };
+      },
+    );
+  };
+}
+
+/** Who a token stands for: how a client checks that it has the right one. */
+export function whoAmIRoutes({ tenants }: ControlPlane): FastifyPluginAsyncTypebox {
+  return async (app) => {
+    requireRole(app, tenants, "any");
+    app.get(
+      "/v1/whoami",
+      {
+        schema: {
+          tags: ["tenants"],
+          security: [{ tenantToken: [] }, { adminToken: [] }],
+          summary: "Who the bearer of the token is",
+          response: { 200: WhoAmI },
+        },
+      },
+      async ({ principal }) =>
+        principal?.role === "tenant"
+          ? { role: "tenant" as const, tenant: principal.tenant.tenantId }
+          : { role: "admin" as const },
+    );
+  };
+}
+
+/** For whoever runs the host: no token needed, and nothing about tenants in it. */
+export function healthRoutes({ version, readiness }: ControlPlane): FastifyPluginAsyncTypebox {
+  return async (app) => {
+    app.get(
+      "/healthz",
+      { schema: { tags: ["host"], summary: "The process answers", response: { 200: Health } } },
+      async () => ({
+        status: "ok" as const,
+        version,
+        uptimeMs: Math.round(process.uptime() * 1_000),
+      }),
+    );
+
+    app.get(
+      "/readyz",
+      {
+        schema: {
+          tags: ["host"],
+          summary: "Invocations are taken; 503 while the host drains",
+          response: { 200: Readiness, 503: Readiness },
+        },
+      },
+      async (_request, reply) => {
+        const now = readiness();
+        return reply.code(now.status === "ready" ? 200 : 503).send(now);
+      },
+    );
+  };
+}
+
+/** Prometheus' text form. It names tenants and apps: the admin's, unless the configuration opens it. */
+export function metricsRoutes(plane: ControlPlane): FastifyPluginAsyncTypebox {
+  const { tenants, metrics, config } = plane;
+  return async (app) => {
+    if (!config.metricsOpen) requireRole(app, tenants, "admin");
+    app.get(
+      "/metrics",
+      { schema: { tags: ["host"], summary: "Metrics", security: [{ adminToken: [] }] } },
+      async (_request, reply) =>
+        reply.header("content-type", metrics.contentType).send(await metrics.render()),
+    );
+  };
+}

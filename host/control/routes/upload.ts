@@ -1,0 +1,86 @@
+import type { Readable } from "node:stream";
+import type { FastifyInstance, FastifyPluginAsync, FastifyRequest, FastifySchema } from "fastify";
+import { activeRevision } from "../../artifacts/app-record.ts";
+import { HostError } from "../../errors.ts";
+import { tenantOf } from "../authentication.ts";
+import type { ControlPlane } from "../control-plane.ts";
+import type { DeployResult } from "../deployments.ts";
+import type { Deployment } from "../schemas.ts";
+
+const MEDIA_TYPES = ["application/wasm", "application/octet-stream"];
+
+/**
+ * How long a client that was refused in the middle of its upload may go on sending into nothing:
+ * without it the connection would be reset before the client has read why.
+ */
+const LINGER_MS = 2_000;
+
+interface UploadRequest {
+  readonly Params: { readonly app: string };
+  readonly Body: Readable;
+}
+
+/** `PUT /v1/apps/:app`: the body goes to disk while it comes in, and is never held in memory. */
+export function uploadRoute(plane: ControlPlane, schema: FastifySchema): FastifyPluginAsync {
+  const { deployments } = plane;
+  return async (app: FastifyInstance) => {
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser(MEDIA_TYPES, (_request, body, done) => done(null, body));
+
+    app.put<UploadRequest>(
+      "/v1/apps/:app",
+      {
+        schema,
+        // The limit depends on the tenant, and is checked below and while the body streams.
+        bodyLimit: Number.MAX_SAFE_INTEGER,
+        config: { accepts: MEDIA_TYPES[0] ?? "" },
+      },
+      async (request, reply) => {
+        const tenant = tenantOf(request);
+        try {
+          checkDeclaredLength(request, deployments.uploadBytesMax(tenant));
+          const result = await deployments.deploy(tenant, request.params.app, request.body);
+          return await reply
+            .code(result.outcome === "created" ? 201 : 200)
+            .send(toDeployment(result));
+        } catch (error) {
+          if (!request.raw.readableEnded) {
+            void reply.header("connection", "close");
+            linger(request);
+          }
+          throw error;
+        }
+      },
+    );
+  };
+}
+
+/** Refuses before the first byte where the client says itself that it is too large. */
+function checkDeclaredLength(request: FastifyRequest, bytesMax: number): void {
+  const declared = request.headers["content-length"];
+  if (declared === undefined || Number(declared) <= bytesMax) return;
+  throw new HostError("UPLOAD_TOO_LARGE", `the component has more than ${bytesMax} bytes`, {
+    details: { uploadBytesMax: bytesMax },
+  });
+}
+
+function linger(request: FastifyRequest): void {
+  const { raw } = request;
+  // What comes now is dropped; an error is the client leaving, which is what is waited for.
+  raw.on("error", () => undefined).resume();
+  const timer = setTimeout(() => raw.socket.destroy(), LINGER_MS).unref();
+  raw.once("close", () => clearTimeout(timer));
+}
+
+function toDeployment({ outcome, record, timings }: DeployResult): Deployment {
+  const active = activeRevision(record);
+  return {
+    app: record.app,
+    revision: active.revisionId,
+    outcome,
+    functions: active.functions,
+    imports: active.imports,
+    sizes: active.sizes,
+    timings,
+  };
+}

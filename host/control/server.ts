@@ -1,0 +1,153 @@
+import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import fastifySwagger from "@fastify/swagger";
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import Fastify from "fastify";
+import type { FastifyInstance, HTTPMethods, RouteOptions } from "fastify";
+import { HostError } from "../errors.ts";
+import type { ControlPlane } from "./control-plane.ts";
+import { compileValidator } from "./json-body.ts";
+import { PROBLEM_MEDIA_TYPE, problemHandler, sendProblem, toProblem } from "./problem.ts";
+import { appRoutes } from "./routes/apps.ts";
+import { healthRoutes, metricsRoutes, usageRoutes, whoAmIRoutes } from "./routes/operations.ts";
+import { invokeRoutes } from "./routes/invoke.ts";
+import { logRoutes } from "./routes/logs.ts";
+import { stateRoutes } from "./routes/state.ts";
+import { tenantRoutes } from "./routes/tenants.ts";
+
+/** Long enough for the largest upload over a slow line; a request must have come in by then. */
+const REQUEST_TIMEOUT_MS = 300_000;
+const KEEP_ALIVE_TIMEOUT_MS = 72_000;
+/** Node bounds the whole head of a request to 16 KiB; no part of a path needs a limit of its own. */
+const PATH_PART_CHARS_MAX = 16_384;
+
+const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
+
+/** Builds the HTTP surface without listening, so that tests drive it with `inject`. */
+export async function buildServer(plane: ControlPlane): Promise<FastifyInstance> {
+  const nextRequestId = requestIds();
+  const app = Fastify({
+    // One line for each request would cost more than the request; failures are logged by the handler.
+    logger: false,
+    genReqId: nextRequestId,
+    bodyLimit: plane.config.requestBodyBytesMax,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    forceCloseConnections: "idle",
+    // A host that drains says so by its own code, where it matters.
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: PATH_PART_CHARS_MAX },
+    clientErrorHandler: (error, socket) => answerClientError(error, socket, nextRequestId()),
+    frameworkErrors: (error, request, reply) => {
+      problemHandler(plane.logger)(error, request, reply);
+    },
+  }).withTypeProvider<TypeBoxTypeProvider>();
+
+  app.setErrorHandler(problemHandler(plane.logger));
+  app.setNotFoundHandler((_request, reply) =>
+    sendProblem(reply, new HostError("ROUTE_NOT_FOUND", "there is no such route")),
+  );
+  app.setValidatorCompiler(compileValidator);
+  app.decorateRequest("principal", undefined);
+
+  const methodsOf = new Map<string, Set<string>>();
+  app.addHook("onRoute", (route) => noteMethods(methodsOf, route));
+  await app.register(fastifySwagger, { openapi: describeApi(plane.version), hideUntagged: true });
+
+  await app.register(invokeRoutes(plane));
+  await app.register(stateRoutes(plane));
+  await app.register(appRoutes(plane));
+  await app.register(logRoutes(plane));
+  await app.register(usageRoutes(plane));
+  await app.register(tenantRoutes(plane));
+  await app.register(whoAmIRoutes(plane));
+  await app.register(healthRoutes(plane));
+  await app.register(metricsRoutes(plane));
+  app.get("/openapi.json", async () => app.swagger());
+  refuseOtherMethods(app, methodsOf);
+  return app;
+}
+
+/** Unique in this process and, by the time it starts with, in all that ran before it. */
+function requestIds(): () => string {
+  const start = Date.now().toString(36);
+  let count = 0;
+  return () => {
+    count += 1;
+    return `${start}-${count.toString(36)}`;
+  };
+}
+
+function noteMethods(methodsOf: Map<string, Set<string>>, { url, method }: RouteOptions): void {
+  const methods = methodsOf.get(url) ?? new Set();
+  methodsOf.set(url, methods);
+  for (const one of [method].flat()) methods.add(one);
+}
+
+/** A path that exists, asked in another way, is 405 with what it allows, and not 404. */
+function refuseOtherMethods(
+  app: FastifyInstance,
+  methodsOf: ReadonlyMap<string, ReadonlySet<string>>,
+): void {
+  // Copied first: registering these routes is noted as well.
+  const routes = Array.from(methodsOf, ([url, methods]) => ({ url, methods: [...methods] }));
+  for (const { url, methods } of routes) {
+    const others: HTTPMethods[] = METHODS.filter((method) => !methods.includes(method));
+    if (others.length === 0) continue;
+    const allow = methods.join(", ");
+    app.route({
+      method: others,
+      url,
+      // Before any body: what it is does not matter.
+      onRequest: (_request, reply, done) => {
+        void reply.header("allow", allow);
+        done(new HostError("METHOD_NOT_ALLOWED", `this path takes ${allow}`));
+      },
+      handler: () => undefined,
+    });
+  }
+}
+
+/** What is not even HTTP, or too large a head: there is no request to answer, only a socket. */
+function answerClientError(
+  error: Error & { readonly code?: string },
+  socket: Socket,
+  requestId: string,
+): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const message =
+    error.code === "HPE_HEADER_OVERFLOW"
+      ? "the head of the request is larger than 16 KiB"
+      : "the request is not HTTP/1.1, or came too slowly";
+  const problem = toProblem(new HostError("REQUEST_INVALID", message), requestId);
+  const body = JSON.stringify(problem);
+  const head = [
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ""}`,
+    `Content-Type: ${PROBLEM_MEDIA_TYPE}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    "Connection: close",
+  ];
+  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
+}
+
+function describeApi(version: string): object {
+  const token = { type: "http", scheme: "bearer" };
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "Downpour",
+      version,
+      description:
+        "Failures are RFC 9457 problem documents (`application/problem+json`) with a stable `code`.",
+    },
+    components: {
+      securitySchemes: {
+        tenantToken: { ...token, description: "A tenant's token, `dp_…`." },
+        adminToken: { ...token, description: "The admin's token, `dpadmin_…`." },
+      },
+    },
+  };
+}

@@ -1,0 +1,209 @@
+import type { StateClient, StateValue } from "@downpour/kvs";
+import { mintToken, noUsage, USAGE_NAMES } from "@downpour/tenants";
+import type { AppUsage, TenantRecords, TokenRecord, UsageCounts } from "@downpour/tenants";
+import type { AppRecords } from "../artifacts/app-registry.ts";
+import { HostError } from "../errors.ts";
+import { systemKey } from "../state-keys.ts";
+
+// The host's own records in the store: registers of JSON, and counters of usage. The ports that
+// `tenants` and `artifacts` declare are served here, and here alone is known where a record lies.
+//
+// S1. A record says its format. One of a newer host stops the start instead of being misread.
+// S2. Records are written durably; usage asynchronously, because it is counted in flushes anyway.
+
+const FORMAT = 1;
+const PAGE_KEYS = 1_000;
+
+export function tenantRecords(state: StateClient): TenantRecords {
+  return {
+    loadAll: async () => readAll(state, systemKey("tenants")),
+    save: (tenant) => write(state, systemKey("tenants", tenant.tenantId), tenant),
+    remove: (tenantId) => remove(state, systemKey("tenants", tenantId)),
+  };
+}
+
+export function appRecords(state: StateClient): AppRecords {
+  return {
+    loadAll: async () => readAll(state, systemKey("apps")),
+    save: (record) => write(state, systemKey("apps", record.tenantId, record.app), record),
+    remove: (tenantId, app) => remove(state, systemKey("apps", tenantId, app)),
+  };
+}
+
+/**
+ * What is kept of the admin's token. Where there is none yet, or a new one is wanted, it is made and
+ * handed to `onMinted` before it is stored: a token that nobody has seen must never be the valid one.
+ */
+export async function openAdminToken(
+  state: StateClient,
+  options: {
+    readonly reset: boolean;
+    readonly onMinted: (token: string) => Promise<void> | void;
+  },
+): Promise<TokenRecord> {
+  const key = systemKey("host", "admin-token");
+  const stored = read(state, key);
+  if (stored !== undefined && !options.reset) return toToken(stored);
+  const { token, record } = mintToken({ role: "admin" }, Date.now());
+  await options.onMinted(token);
+  await write(state, key, record);
+  return record;
+}
+
+export interface RecentApp {
+  readonly tenantId: string;
+  readonly app: string;
+}
+
+/** The apps that were used last, most recent first: what the next start loads before it is asked. */
+export function readRecentApps(state: StateClient): readonly RecentApp[] {
+  const stored = read(state, systemKey("host", "recent-apps"));
+  if (typeof stored !== "object" || stored === null) return [];
+  const apps: unknown = Reflect.get(stored, "apps");
+  // A hint: what is not as expected is skipped.
+  return Array.isArray(apps) ? apps.filter(isRecentApp) : [];
+}
+
+export async function writeRecentApps(
+  state: StateClient,
+  apps: readonly RecentApp[],
+): Promise<void> {
+  const value = encode({ apps });
+  await state.write(systemKey("host", "recent-apps"), { kind: "put", value }, "async");
+}
+
+/** Adds what was counted since the last flush. Answers what could not be stored, to be kept. */
+export async function addUsage(
+  state: StateClient,
+  usage: readonly AppUsage[],
+): Promise<readonly AppUsage[]> {
+  const kept = await Promise.all(
+    usage.map(async ({ tenantId, app, counts }) => {
+      const failed = noUsage();
+      await Promise.all(
+        USAGE_NAMES.map(async (name) => {
+          if (counts[name] === 0) return;
+          const key = systemKey("usage", tenantId, app, toKebab(name));
+          try {
+            await state.write(key, { kind: "add", delta: BigInt(counts[name]) }, "async");
+          } catch {
+            // Kept by the caller, and tried again with the next flush.
+            failed[name] = counts[name];
+          }
+        }),
+      );
+      return { tenantId, app, counts: failed };
+    }),
+  );
+  return kept.filter(({ counts }) => USAGE_NAMES.some((name) => counts[name] > 0));
+}
+
+/** Stored usage of each app of a tenant, deleted apps included. */
+export function readUsage(state: StateClient, tenantId: string): ReadonlyMap<string, UsageCounts> {
+  const names = new Map(USAGE_NAMES.map((name) => [toKebab(name), name]));
+  const apps = new Map<string, ReturnType<typeof noUsage>>();
+  const prefix = `${systemKey("usage", tenantId)}/`;
+  for (const key of keysOf(state, prefix)) {
+    const [app, kebab] = key.slice(prefix.length).split("/");
+    const name = names.get(kebab ?? "");
+    const value = state.read(key);
+    if (app === undefined || name === undefined || value?.kind !== "counter") continue;
+    const counts = apps.get(app) ?? noUsage();
+    counts[name] = Number(value.value);
+    apps.set(app, counts);
+  }
+  return apps;
+}
+
+/** Removes every key with the prefix, durably. Answers how many there were. */
+export async function removeAll(state: StateClient, prefix: string): Promise<number> {
+  let removed = 0;
+  for (;;) {
+    const { entries } = state.list(prefix, undefined, PAGE_KEYS);
+    if (entries.length === 0) return removed;
+    await Promise.all(entries.map(({ key }) => remove(state, key)));
+    removed += entries.length;
+  }
+}
+
+export async function removeUsage(state: StateClient, tenantId: string): Promise<void> {
+  await removeAll(state, `${systemKey("usage", tenantId)}/`);
+}
+
+function* keysOf(state: StateClient, prefix: string): Generator<string> {
+  let after: string | undefined;
+  do {
+    const page = state.list(prefix, after, PAGE_KEYS);
+    for (const { key } of page.entries) yield key;
+    after = page.next;
+  } while (after !== undefined);
+}
+
+function readAll(state: StateClient, prefix: string): readonly unknown[] {
+  return Array.from(keysOf(state, prefix), (key) => read(state, key)).filter(
+    (record) => record !== undefined,
+  );
+}
+
+function read(state: StateClient, key: string): unknown {
+  const value = state.read(key);
+  return value === undefined ? undefined : decode(key, value);
+}
+
+async function write(state: StateClient, key: string, record: object): Promise<void> {
+  await state.write(key, { kind: "put", value: encode(record) }, "durable");
+}
+
+async function remove(state: StateClient, key: string): Promise<void> {
+  await state.write(key, { kind: "delete" }, "durable");
+}
+
+function encode(record: object): Uint8Array {
+  return Buffer.from(JSON.stringify({ format: FORMAT, record }));
+}
+
+function decode(key: string, value: StateValue): unknown {
+  let stored: unknown;
+  try {
+    stored =
+      value.kind === "register" ? JSON.parse(Buffer.from(value.value).toString()) : undefined;
+  } catch (cause) {
+    throw new HostError("DATA_DIR_CORRUPT", `the stored record ${key} is not JSON`, { cause });
+  }
+  if (typeof stored !== "object" || stored === null) {
+    throw new HostError("DATA_DIR_CORRUPT", `the stored record ${key} is not an object`);
+  }
+  const format: unknown = Reflect.get(stored, "format");
+  if (typeof format === "number" && format > FORMAT) {
+    throw new HostError(
+      "DATA_DIR_NEWER",
+      `the record ${key} has format ${format}; this host knows formats up to ${FORMAT}`,
+      { details: { format, formatMax: FORMAT } },
+    );
+  }
+  return Reflect.get(stored, "record");
+}
+
+function toToken(record: unknown): TokenRecord {
+  if (typeof record === "object" && record !== null) {
+    const { tokenId, sha256, createdAtMs } = Object.fromEntries(Object.entries(record));
+    if (
+      typeof tokenId === "string" &&
+      typeof sha256 === "string" &&
+      typeof createdAtMs === "number"
+    ) {
+      return { tokenId, sha256, createdAtMs };
+    }
+  }
+  throw new HostError("DATA_DIR_CORRUPT", "the stored admin token is damaged");
+}
+
+function isRecentApp(value: unknown): value is RecentApp {
+  if (typeof value !== "object" || value === null) return false;
+  const { tenantId, app } = Object.fromEntries(Object.entries(value));
+  return typeof tenantId === "string" && typeof app === "string";
+}
+
+function toKebab(name: string): string {
+  return name.replaceAll(/[A-Z]/gu, (letter) => `-${letter.toLowerCase()}`);
+}

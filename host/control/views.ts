@@ -1,0 +1,86 @@
+import type { Tenant, UsageCounts } from "@downpour/tenants";
+import { activeRevision } from "../artifacts/app-record.ts";
+import type { AppRecord } from "../artifacts/app-record.ts";
+import type { KeptEntry } from "../telemetry/function-logs.ts";
+import type {
+  AppConfig,
+  AppSummary,
+  AppView,
+  LogEntryView,
+  TenantView,
+  UsageTotals,
+} from "./schemas.ts";
+
+// From what the host keeps to what the API shows.
+
+export function toTenantView(tenant: Tenant): TenantView {
+  return {
+    tenant: tenant.tenantId,
+    quotas: { ...tenant.quotas },
+    tokens: tenant.tokens.map(({ tokenId, createdAtMs }) => ({
+      tokenId,
+      createdAt: toTime(createdAtMs),
+    })),
+    createdAt: toTime(tenant.createdAtMs),
+    deleting: tenant.isDeleting,
+  };
+}
+
+export function toAppView(record: AppRecord, config: AppConfig): AppView {
+  const active = activeRevision(record);
+  return {
+    app: record.app,
+    revision: active.revisionId,
+    functions: active.functions,
+    imports: active.imports,
+    sizes: active.sizes,
+    config,
+    revisions: record.revisions.map((revision) => ({
+      revision: revision.revisionId,
+      active: revision.revisionId === record.activeRevisionId,
+      deployedAt: toTime(revision.deployedAtMs),
+      componentBytes: revision.sizes.componentBytes,
+      functionCount: revision.functions.length,
+    })),
+    createdAt: toTime(record.createdAtMs),
+    updatedAt: toTime(record.updatedAtMs),
+  };
+}
+
+export function toAppSummary(record: AppRecord): AppSummary {
+  const active = activeRevision(record);
+  return {
+    app: record.app,
+    revision: active.revisionId,
+    functionCount: active.functions.length,
+    componentBytes: active.sizes.componentBytes,
+    updatedAt: toTime(record.updatedAtMs),
+  };
+}
+
+export function toLogEntryView({ seq, entry }: KeptEntry): LogEntryView {
+  return {
+    seq,
+    at: toTime(entry.atMs),
+    level: entry.level,
+    function: entry.functionName,
+    invocation: entry.invocationId,
+    message: entry.message,
+  };
+}
+
+export function toUsageTotals(counts: UsageCounts): UsageTotals {
+  return {
+    invocations: counts.invocations,
+    errors: counts.errors,
+    coldStarts: counts.coldStarts,
+    cpuMs: counts.cpuUs / 1_000,
+    wallMs: counts.wallUs / 1_000,
+    bytesIn: counts.bytesIn,
+    bytesOut: counts.bytesOut,
+  };
+}
+
+function toTime(atMs: number): string {
+  return new Date(atMs).toISOString();
+}

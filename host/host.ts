@@ -1,0 +1,324 @@
+import { access, constants, mkdir } from "node:fs/promises";
+import { readFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { startStorageThread } from "@downpour/kvs";
+import type { StorageThread } from "@downpour/kvs";
+import { TenantRegistry } from "@downpour/tenants";
+import type { FastifyInstance } from "fastify";
+import { AppRegistry } from "./artifacts/app-registry.ts";
+import { ArtifactStore } from "./artifacts/artifact-store.ts";
+import { Compiler } from "./artifacts/compiler.ts";
+import type { HostConfig } from "./config.ts";
+import type { ControlPlane } from "./control/control-plane.ts";
+import { Deployments } from "./control/deployments.ts";
+import { buildServer } from "./control/server.ts";
+import { appRecords, openAdminToken, tenantRecords } from "./control/state-records.ts";
+import { TenantRemoval } from "./control/tenant-removal.ts";
+import { translateError } from "./control/translate-error.ts";
+import { UsageMeter } from "./control/usage-meter.ts";
+import { HostError } from "./errors.ts";
+import { Scheduler } from "./scheduler/scheduler.ts";
+import type { InvocationRecord } from "./scheduler/deployed-app.ts";
+import { FunctionLogs } from "./telemetry/function-logs.ts";
+import { createLogger } from "./telemetry/logger.ts";
+import type { Logger } from "./telemetry/logger.ts";
+import { HostMetrics } from "./telemetry/metrics.ts";
+
+export interface HostOptions {
+  /** Makes a new admin token, and the old one void. */
+  readonly resetAdminToken?: boolean;
+  /** Gets the admin's token when one is made: at the first start, or at a reset. It is never logged. */
+  readonly onAdminToken: (token: string) => Promise<void> | void;
+  readonly logger?: Logger;
+}
+
+export interface Host {
+  /** For example `http://127.0.0.1:8787`. */
+  readonly url: string;
+  /** Settles when the host cannot go on: its storage is lost. The process must end. */
+  readonly failed: Promise<Error>;
+  /** Refuses new invocations, lets running ones end, stores what is counted, and gives the directory free. */
+  close(): Promise<void>;
+}
+
+/** A host's own records are as large as an app's history; tenants' values have limits of their own. */
+const STORE_VALUE_BYTES_MAX = 16 * 1_024 * 1_024;
+
+/** Invocations on one executor at once; most of them wait for state, and hold no thread. */
+const IN_FLIGHT_PER_EXECUTOR_MAX = 1_024;
+/** Each reserves address space for its memories; a process has room for about 12,000. */
+const INSTANCES_PER_PROCESS_MAX = 5_000;
+const INSTANCE_IDLE_MS = 60_000;
+const REVISION_IDLE_MS = 600_000;
+const CANCEL_GRACE_MS = 1_000;
+const LOG_BATCH_ENTRIES_MAX = 256;
+
+/** Answers that are still being sent when everything else has ended. */
+const CONNECTIONS_GRACE_MS = 2_000;
+
+export const HOST_VERSION = readVersion();
+
+/**
+ * Puts the parts together, in the order of their needs, and listens. Rejects with a `HostError` for
+ * what an operator can do something about; then nothing of it goes on running.
+ */
+export async function startHost(config: HostConfig, options: HostOptions): Promise<Host> {
+  const logger = options.logger ?? createLogger(config.logLevel);
+  await using started = new AsyncDisposableStack();
+  try {
+    const host = await start(config, options, logger, started);
+    // From here on `close` of the host takes it down.
+    started.move();
+    return host;
+  } catch (error) {
+    throw translateError(error);
+  }
+}
+
+async function start(
+  config: HostConfig,
+  options: HostOptions,
+  logger: Logger,
+  started: AsyncDisposableStack,
+): Promise<Host> {
+  await prepareDirectory(config.dataDirectory);
+  // First, because it holds the lock of the directory: nobody else may touch what comes next.
+  const storage = started.adopt(await openStorage(config), (opened) => opened.close());
+  const state = storage.client();
+  const artifactDirectory = join(config.dataDirectory, "artifacts");
+  const artifacts = await ArtifactStore.open(artifactDirectory);
+
+  const adminToken = await openAdminToken(state, {
+    reset: options.resetAdminToken ?? false,
+    onMinted: options.onAdminToken,
+  });
+  const tenants = await TenantRegistry.open({
+    records: tenantRecords(state),
+    adminToken,
+    quotasDefault: {
+      appsMax: config.tenantAppsMax,
+      revisionsKeptMax: config.tenantRevisionsKeptMax,
+      uploadBytesMax: config.uploadBytesMax,
+      concurrencyMax: config.tenantConcurrencyMax,
+      queueDepthMax: config.tenantQueueDepthMax,
+      stateValueBytesMax: config.stateValueBytesMax,
+    },
+  });
+  const apps = await AppRegistry.open(appRecords(state));
+
+  const logs = new FunctionLogs({
+    entriesPerAppMax: config.logEntriesPerAppMax,
+    bytesPerAppMax: config.logBytesPerAppMax,
+    bytesTotalMax: config.logBytesTotalMax,
+    followersPerAppMax: config.logFollowersPerAppMax,
+  });
+  const usage = started.adopt(
+    new UsageMeter({
+      state,
+      flushIntervalMs: config.usageFlushIntervalMs,
+      recentAppsMax: config.prewarmAppsMax,
+      logger,
+    }),
+    (opened) => opened.close(),
+  );
+  const lifecycle: { status: "ready" | "draining" } = { status: "ready" };
+  const metrics = new HostMetrics({
+    version: HOST_VERSION,
+    appsMax: config.metricsAppsMax,
+    scheduler: () => {
+      const stats = scheduler.stats();
+      return { ...stats, executorsReady: readyExecutors(scheduler) };
+    },
+  });
+  const scheduler: Scheduler = started.adopt(
+    await Scheduler.start({
+      storage,
+      tuning: {
+        executorCount: config.executors,
+        inFlightPerExecutorMax: IN_FLIGHT_PER_EXECUTOR_MAX,
+        cancelGraceMs: CANCEL_GRACE_MS,
+        revisionIdleMs: REVISION_IDLE_MS,
+        executor: {
+          instancesMax: Math.ceil(INSTANCES_PER_PROCESS_MAX / config.executors),
+          instanceIdleMs: INSTANCE_IDLE_MS,
+          logBatchEntriesMax: LOG_BATCH_ENTRIES_MAX,
+        },
+      },
+      logger: {
+        warn: (details, message) => logger.warn(details, message),
+        error: (details, message) => logger.error(details, message),
+      },
+      onLog: (entries) => logs.append(entries),
+      onSettled: (record) => {
+        usage.record(record);
+        metrics.observe(toSample(record));
+      },
+    }),
+    (opened) => opened.drain(0),
+  );
+  const compiler = started.adopt(
+    new Compiler({
+      artifactDirectory,
+      heapMibMax: config.compileHeapMibMax,
+      timeMaxMs: config.compileTimeMaxMs,
+      queueDepthMax: config.compileQueueDepthMax,
+    }),
+    (opened) => opened.close(),
+  );
+  const deployments = started.adopt(
+    new Deployments({
+      apps,
+      tenants,
+      artifacts,
+      compiler,
+      runner: scheduler,
+      logs,
+      metrics,
+      logger,
+      config,
+    }),
+    (opened) => opened.close(),
+  );
+  deployments.activateAll();
+  const removal = new TenantRemoval({ tenants, apps, deployments, usage, state, logger });
+
+  const plane: ControlPlane = {
+    config,
+    version: HOST_VERSION,
+    tenants,
+    apps,
+    deployments,
+    removal,
+    invoker: scheduler,
+    state,
+    usage,
+    logs,
+    metrics,
+    logger,
+    readiness: () => {
+      const { queued, inFlight } = scheduler.stats();
+      return { status: lifecycle.status, executors: readyExecutors(scheduler), queued, inFlight };
+    },
+  };
+  const server = started.adopt(await buildServer(plane), (opened) => opened.close());
+  const url = await listen(server, config);
+  logger.info({ url, version: HOST_VERSION, executors: config.executors }, "host ready");
+
+  compiler.warmUp();
+  // In the background: the host answers meanwhile, and each logs its own failures.
+  void deployments.prewarm(usage.recentApps);
+  void removal.resume();
+
+  let closing: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    lifecycle.status = "draining";
+    logger.info("host draining");
+    await scheduler.drain(config.drainTimeoutMs);
+    logs.endFollowers();
+    await closeServer(server);
+    await deployments.close();
+    await compiler.close();
+    await usage.close();
+    await state.close();
+    await storage.close();
+    logger.info("host stopped");
+  };
+  return {
+    url,
+    failed: storage.failed,
+    close: () => {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
+
+function readyExecutors(scheduler: Scheduler): number {
+  return scheduler.stats().executors.filter((executor) => executor.state === "ready").length;
+}
+
+function toSample(record: InvocationRecord): Parameters<HostMetrics["observe"]>[0] {
+  const { identity, usage } = record;
+  return {
+    tenantId: identity.tenantId,
+    app: identity.app,
+    errorCode: record.errorCode,
+    isColdStart: usage.coldStart,
+    cpuUs: usage.cpuUs,
+    wallUs: usage.wallUs,
+    queuedUs: record.queuedUs,
+    memoryBytes: usage.memoryBytes,
+  };
+}
+
+async function prepareDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await access(directory, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    const isFull = cause instanceof Error && "code" in cause && cause.code === "ENOSPC";
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new HostError(
+      isFull ? "STORAGE_FULL" : "DATA_DIR_UNWRITABLE",
+      `the data directory ${directory} cannot be used: ${reason}`,
+      { cause },
+    );
+  }
+}
+
+function openStorage(config: HostConfig): Promise<StorageThread> {
+  return startStorageThread({
+    directory: join(config.dataDirectory, "state"),
+    clientLimits: { valueBytesMax: STORE_VALUE_BYTES_MAX },
+  });
+}
+
+async function listen(server: FastifyInstance, config: HostConfig): Promise<string> {
+  const { listenHost, listenPort } = config;
+  try {
+    await server.listen({ host: listenHost, port: listenPort });
+  } catch (cause) {
+    const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+    if (code === "EADDRINUSE") {
+      throw new HostError(
+        "ADDRESS_IN_USE",
+        `something else listens on ${listenHost}:${listenPort} already`,
+        { details: { listenHost, listenPort }, cause },
+      );
+    }
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new HostError("CONFIG_INVALID", `cannot listen on ${listenHost}: ${reason}`, {
+      details: { key: "listenHost" },
+      cause,
+    });
+  }
+  const address = server.server.address();
+  return toUrl(listenHost, isAddressInfo(address) ? address.port : listenPort);
+}
+
+function isAddressInfo(address: string | AddressInfo | null): address is AddressInfo {
+  return typeof address === "object" && address !== null;
+}
+
+/** Something that a client on this machine can use, also where the host listens on all addresses. */
+function toUrl(host: string, port: number): string {
+  const local = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
+  return `http://${local.includes(":") ? `[${local}]` : local}:${port}`;
+}
+
+/** Waits for answers that are being sent, but not for a client that does not read them. */
+async function closeServer(server: FastifyInstance): Promise<void> {
+  const timer = setTimeout(() => server.server.closeAllConnections(), CONNECTIONS_GRACE_MS);
+  await server.close();
+  clearTimeout(timer);
+}
+
+function readVersion(): string {
+  const manifest: unknown = JSON.parse(
+    readFileSync(new URL("package.json", import.meta.url), "utf8"),
+  );
+  const version: unknown =
+    typeof manifest === "object" && manifest !== null ? Reflect.get(manifest, "version") : "";
+  return String(version);
+}
