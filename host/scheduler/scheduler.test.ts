@@ -309,6 +309,7 @@ describe("a caller that goes away", () => {
   test("takes its queued invocation out of the queue", async () => {
     const running = await start();
     running.deploy(deployed({ concurrencyMax: 1 }));
+    await running.invoke(call("echo", "loads the revision"));
     const first = running.invoke(call("sleep", "200"));
     const caller = new AbortController();
     const second = running.invoke(call("echo"), caller.signal);
@@ -336,6 +337,7 @@ describe("admission", () => {
     await expect(running.invoke(call("constructor"))).rejects.toMatchObject({
       code: "FUNCTION_NOT_FOUND",
     });
+    await running.invoke(call("echo", "loads the revision"));
     const first = running.invoke(call("sleep", "200"));
     const second = running.invoke(call("echo", "queued"));
     await expect(running.invoke(call("echo"))).rejects.toMatchObject({ code: "QUEUE_FULL" });
@@ -377,12 +379,13 @@ describe("a deployment", () => {
   test("serves new calls at once, while running ones end on their revision", async () => {
     const running = await start();
     running.deploy(deployed({ revisionId: "r1" }));
+    await running.invoke(call("echo", "loads the revision"));
     const old = running.invoke(call("sleep", "200"));
     running.deploy(deployed({ revisionId: "r2" }));
     const { outcome } = await running.invoke(call("context"));
     expect(JSON.parse(text(outcome))).toMatchObject({ revision: "r2" });
     expect(text((await old).outcome)).toBe('"slept"');
-    expect(records.map((record) => record.identity.revisionId)).toEqual(["r2", "r1"]);
+    expect(records.map((record) => record.identity.revisionId)).toEqual(["r1", "r2", "r1"]);
     expect(running.stats().loadedRevisions).toBe(1);
   });
 
@@ -412,10 +415,9 @@ describe("a deployment", () => {
   test("that is removed ends its running and queued calls", async () => {
     const running = await start();
     running.deploy(deployed({ concurrencyMax: 1 }));
+    await running.invoke(call("echo", "loads the revision"));
     const first = running.invoke(call("sleep", "60000"));
     const second = running.invoke(call("echo"));
-    // Both are admitted in order; the first one is running once a third is refused by nothing.
-    await new Promise((resolve) => setTimeout(resolve, 100));
     running.remove("acme", "behaviour");
     expect(text((await first).outcome)).toBe("APP_NOT_FOUND");
     expect(text((await second).outcome)).toBe("APP_NOT_FOUND");

@@ -1,0 +1,93 @@
+import { expect, test } from "vitest";
+import type { Instance } from "../engine/engine.ts";
+import { InstancePool } from "./instance-pool.ts";
+import type { PooledInstance } from "./instance-pool.ts";
+import { InstanceScope } from "./instance-scope.ts";
+
+// The pool asks an instance only whether it is dead; these are never called.
+const instance: Instance = {
+  isDead: false,
+  memoryBytes: 0,
+  call: () => Promise.reject(new Error("never called")),
+  abandon: () => undefined,
+};
+
+const limits = {
+  resultBytesMax: 1,
+  stateValueBytesMax: 1,
+  logMessageBytesMax: 1,
+  logEntriesMax: 1,
+  idleInstancesMax: 1,
+  environment: {},
+};
+
+function pooled(revisionKey: string): PooledInstance {
+  const app = { tenantId: "acme", app: "a", revisionId: revisionKey };
+  const scope = new InstanceScope(app, limits, () => undefined);
+  return { revisionKey, instance, scope, idleSinceMs: 0 };
+}
+
+function add(pool: InstancePool, revisionKey: string, nowMs: number, idleMax = 10): PooledInstance {
+  expect(pool.reserve()).toBe(true);
+  const made = pooled(revisionKey);
+  pool.give(made, idleMax, nowMs);
+  return made;
+}
+
+test("the instance that ran last is taken first", () => {
+  const pool = new InstancePool({ instancesMax: 10 });
+  const first = add(pool, "r", 1);
+  const second = add(pool, "r", 2);
+  expect(pool.take("r")).toBe(second);
+  expect(pool.take("r")).toBe(first);
+  expect(pool.take("r")).toBeUndefined();
+});
+
+test("an instance serves no other revision", () => {
+  const pool = new InstancePool({ instancesMax: 10 });
+  add(pool, "r1", 1);
+  expect(pool.take("r2")).toBeUndefined();
+});
+
+test("at the limit, the longest idle instance of any revision makes room", () => {
+  const pool = new InstancePool({ instancesMax: 2 });
+  add(pool, "r1", 5);
+  const kept = add(pool, "r2", 9);
+  expect(pool.reserve()).toBe(true);
+  expect(pool.take("r1")).toBeUndefined();
+  expect(pool.take("r2")).toBe(kept);
+});
+
+test("at the limit with none idle there is no room, until one is released", () => {
+  const pool = new InstancePool({ instancesMax: 1 });
+  expect(pool.reserve()).toBe(true);
+  expect(pool.reserve()).toBe(false);
+  pool.release();
+  expect(pool.reserve()).toBe(true);
+});
+
+test("no more than the revision's idle limit are kept, and the others' room is free again", () => {
+  const pool = new InstancePool({ instancesMax: 2 });
+  add(pool, "r", 1, 1);
+  add(pool, "r", 2, 1);
+  expect(pool.idleInstances).toBe(1);
+  expect(pool.reserve()).toBe(true);
+});
+
+test("a sweep lets go of what has been idle too long, and of nothing else", () => {
+  const pool = new InstancePool({ instancesMax: 10 });
+  add(pool, "r1", 1);
+  const kept = add(pool, "r1", 5);
+  add(pool, "r2", 2);
+  pool.sweep(3);
+  expect(pool.idleInstances).toBe(1);
+  expect(pool.take("r1")).toBe(kept);
+});
+
+test("a forgotten revision leaves nothing idle", () => {
+  const pool = new InstancePool({ instancesMax: 1 });
+  add(pool, "r", 1);
+  pool.forget("r");
+  expect(pool.take("r")).toBeUndefined();
+  expect(pool.reserve()).toBe(true);
+});
