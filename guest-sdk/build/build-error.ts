@@ -54,8 +54,8 @@ export class BuildError extends Error {
 }
 
 /** `src/index.ts:3:5 message (TS2322)`, and the hint on a line of its own. */
-export function formatDiagnostic(diagnostic: BuildDiagnostic): string {
-  const { file, line, column, message, code, hint } = diagnostic;
+export function formatDiagnostic(finding: BuildDiagnostic): string {
+  const { file, line, column, message, code, hint } = finding;
   const place = [file, line, column].filter((part) => part !== undefined).join(":");
   const text = `${place === "" ? "" : `${place} `}${message} (${code})`;
   return hint === undefined ? text : `${text}\n  ${hint}`;

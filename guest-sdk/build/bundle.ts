@@ -196,10 +196,7 @@ function find(source: string, specifier: string): { line?: number; column?: numb
 }
 
 function bundleFailed(project: Project, cause: unknown): BuildError {
-  const errors =
-    cause instanceof Error && "errors" in cause && Array.isArray(cause.errors)
-      ? (cause.errors as RolldownLog[])
-      : [];
+  const errors = isRolldownFailure(cause) ? cause.errors : [];
   if (errors.length === 0) {
     const message = cause instanceof Error ? cause.message : String(cause);
     return new BuildError("bundle-failed", [diagnostic("bundle-failed", message)], { cause });
@@ -209,6 +206,10 @@ function bundleFailed(project: Project, cause: unknown): BuildError {
     errors.map((error) => diagnosticOf(project, error)),
     { cause },
   );
+}
+
+function isRolldownFailure(cause: unknown): cause is { readonly errors: readonly RolldownLog[] } {
+  return cause instanceof Error && "errors" in cause && Array.isArray(cause.errors);
 }
 
 function diagnosticOf(project: Project, log: RolldownLog): BuildDiagnostic {

@@ -46,6 +46,7 @@ async function withQuickJs(request: ComponentizeRequest): Promise<Uint8Array> {
 const STARLINGMONKEY_DISABLED = ["http", "fetch-event"] as const;
 
 async function withStarlingMonkey(request: ComponentizeRequest): Promise<Uint8Array> {
+  // oxlint-disable-next-line typescript/no-deprecated -- Only its two other signatures are.
   const { componentize } = await import("@bytecodealliance/componentize-js");
   const folder = await mkdtemp(join(tmpdir(), "downpour-starlingmonkey-"));
   try {

@@ -1,8 +1,10 @@
 // From a bundle to a component, in a child process.
 //
 // Z1. The child starts at once, so that it is ready when the bundle is.
-// Z2. `dispose` ends the child, and what it started, whatever it does.
+// Z2. Disposal ends the child, and what it started, whatever it does.
+// Z3. `run` settles: with the reply, with the child's death, or at the time limit.
 
+import assert from "node:assert/strict";
 import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -27,10 +29,11 @@ export type ComponentizeReply =
 const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
 const childPath = fileURLToPath(new URL(`./componentize-child.${extension}`, import.meta.url));
 
-const OUTPUT_BYTES_MAX = 64 * 1024;
+const OUTPUT_CHARACTERS_MAX = 64 * 1024;
 
 export class Componentizer implements AsyncDisposable {
   readonly #child: ChildProcess;
+  readonly #settled = Promise.withResolvers<ComponentizeReply>();
   /** The last of what it wrote: the reason, where it dies. */
   #output = "";
 
@@ -44,68 +47,63 @@ export class Componentizer implements AsyncDisposable {
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.setEncoding("utf8").on("data", (text: string) => {
-        this.#output = (this.#output + text).slice(-OUTPUT_BYTES_MAX);
+        this.#output = (this.#output + text).slice(-OUTPUT_CHARACTERS_MAX);
       });
     }
+    // Where it is disposed of before it ran, nobody hears of its end.
+    this.#settled.promise.catch(() => {});
+    this.#child.once("message", (reply: ComponentizeReply) => this.#settled.resolve(reply));
+    this.#child.on("error", (cause) => this.#settled.reject(endedEarly(this.#output, cause)));
+    // "close" is after the last output, and after the last message.
+    this.#child.once("close", () => this.#settled.reject(endedEarly(this.#output)));
   }
 
-  /** The component, or the componentizer's text of why there is none. Once for each componentizer. */
+  /** The component, or the componentizer's text of why there is none. */
   async run(
     request: Omit<ComponentizeRequest, "witFolder">,
     timeoutMs: number,
   ): Promise<ComponentizeReply> {
-    const signal = AbortSignal.timeout(timeoutMs);
+    const timer = setTimeout(() => this.#settled.reject(timedOut(timeoutMs)), timeoutMs);
     try {
-      const settled = new AbortController();
-      const either = AbortSignal.any([signal, settled.signal]);
-      const answered = once(this.#child, "message", { signal: either });
-      const exited = once(this.#child, "exit", { signal: either });
-      this.#child.send({ ...request, witFolder });
-      const isAnswered = await Promise.race([answered.then(() => true), exited.then(() => false)]);
-      if (isAnswered) {
-        const [reply] = (await answered) as [ComponentizeReply];
-        exited.catch(ignoreAbort);
-        settled.abort();
-        if (reply.kind === "done") return reply;
-        return { kind: "failed", message: `${reply.message}\n${this.#output}` };
-      }
-      answered.catch(ignoreAbort);
-      settled.abort();
-    } catch (cause) {
-      if (signal.aborted) throw timedOut(timeoutMs, cause);
-      throw cause;
+      if (this.#child.connected) this.#child.send({ ...request, witFolder });
+      const reply = await this.#settled.promise;
+      if (reply.kind === "done") return reply;
+      return { kind: "failed", message: `${reply.message}\n${this.#output}` };
+    } finally {
+      clearTimeout(timer);
     }
-    throw new BuildError("toolchain-failed", [
-      diagnostic("toolchain-failed", `The componentizer ended early: ${this.#output.trim()}`),
-    ]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const { pid } = this.#child;
-    if (pid === undefined || this.#child.exitCode !== null || this.#child.signalCode !== null) {
-      return;
-    }
-    const exited = once(this.#child, "exit");
-    try {
-      process.kill(process.platform === "win32" ? pid : -pid, "SIGKILL");
-    } catch {
-      // It ended by itself just now.
-    }
+    const child = this.#child;
+    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, "exit");
+    kill(child.pid);
     await exited;
   }
 }
 
-function timedOut(timeoutMs: number, cause: unknown): BuildError {
+function kill(pid: number): void {
+  assert(pid > 0);
+  try {
+    process.kill(process.platform === "win32" ? pid : -pid, "SIGKILL");
+  } catch {
+    // It ended by itself just now.
+  }
+}
+
+function endedEarly(output: string, cause?: unknown): BuildError {
   return new BuildError(
-    "timeout",
-    [
-      diagnostic("timeout", `Loading the module took longer than ${timeoutMs} ms`, {
-        hint: "Code outside functions runs at build time: look for a loop that does not end there.",
-      }),
-    ],
+    "toolchain-failed",
+    [diagnostic("toolchain-failed", `The componentizer ended early. ${output.trim()}`.trim())],
     { cause },
   );
 }
 
-/** The loser of the race: its wait is cancelled on purpose. */
-function ignoreAbort(): void {}
+function timedOut(timeoutMs: number): BuildError {
+  return new BuildError("timeout", [
+    diagnostic("timeout", `Loading the module took longer than ${timeoutMs} ms`, {
+      hint: "Code outside functions runs at build time: look for a loop that does not end there.",
+    }),
+  ]);
+}

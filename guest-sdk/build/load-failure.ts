@@ -40,10 +40,10 @@ export function loadFailed(text: string, lineTable: LineTable): BuildError {
 
 /** What the runtime found wrong with the exports. */
 function problemsIn(text: string): readonly string[] | undefined {
-  const match = /\{"downpour-build-problem":\[.*\]\}/.exec(text);
+  const match = /\{"downpour-build-problem":(\[.*\])\}/.exec(text);
   if (match === null) return undefined;
-  const parsed = JSON.parse(match[0]) as { readonly "downpour-build-problem": readonly string[] };
-  return parsed["downpour-build-problem"];
+  const parsed: unknown = JSON.parse(match[1] ?? "[]");
+  return Array.isArray(parsed) ? parsed.map(String) : undefined;
 }
 
 const QUICKJS =

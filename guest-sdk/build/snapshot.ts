@@ -12,15 +12,27 @@ export interface BuildLogEntry {
 }
 
 export function readManifest(component: Uint8Array): Manifest | undefined {
-  return find(component, '{"manifest":"downpour.1"') as Manifest | undefined;
+  const found = find(component, '{"manifest":"downpour.1"');
+  return isManifest(found) ? found : undefined;
 }
 
 /** What module code wrote to the console while the snapshot was made. */
 export function readBuildLog(component: Uint8Array): readonly BuildLogEntry[] {
-  const found = find(component, '{"buildLog":"downpour.1"') as
-    | { readonly entries: readonly BuildLogEntry[] }
-    | undefined;
-  return found?.entries ?? [];
+  const found = find(component, '{"buildLog":"downpour.1"');
+  return isBuildLog(found) ? found.entries : [];
+}
+
+/** The runtime of this very package wrote it: what is checked is that the text is whole. */
+function isManifest(found: unknown): found is Manifest {
+  return isObject(found) && "functions" in found && Array.isArray(found.functions);
+}
+
+function isBuildLog(found: unknown): found is { readonly entries: readonly BuildLogEntry[] } {
+  return isObject(found) && "entries" in found && Array.isArray(found.entries);
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
 }
 
 /** The first complete JSON object that begins with `start`; a cut copy of it is passed over. */

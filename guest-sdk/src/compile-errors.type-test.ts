@@ -19,7 +19,7 @@ export const right = [
   fn(({ a, b }: { a: number; b?: string }) => [a, b ?? null]),
   fn((x: number) => (x > 1 ? { ok: true, x } : { ok: false })),
   fn(async (x: number) => (x > 1 ? "many" : null)),
-  fn((entry) => entry.author, { input: (value: unknown) => value as Entry }),
+  fn((entry) => entry.author, { input: (value: unknown): Entry => ({ author: String(value) }) }),
   fn.raw(({ mediaType, body }) => ({ mediaType, body })),
 ];
 
@@ -60,7 +60,7 @@ state.register<Map<string, number>>("key");
 // @ts-expect-error -- Another type than the register's.
 state.register<Entry>("key").put({ name: "a" });
 // @ts-expect-error -- What is read may not be there.
-state.register<Entry>("key").get().author;
+state.register<Entry>("key").get().author.trim();
 // @ts-expect-error -- A key is a string.
 state.register<Entry>(42);
 // @ts-expect-error -- No such level.
@@ -70,9 +70,9 @@ state.counter("key").add("1");
 // @ts-expect-error -- The last writer wins: a register has no update.
 state.register<number>("key").update((n) => n + 1);
 // @ts-expect-error -- A failure has a code and a message.
-throw new FunctionError("not-found");
+new FunctionError("not-found").toString();
 // @ts-expect-error -- Details are JSON.
-throw new FunctionError("not-found", "no", { details: new Map() });
+new FunctionError("not-found", "no", { details: new Map() }).toString();
 // @ts-expect-error -- The context is read only.
 context.tenant = "other";
 // @ts-expect-error -- There is no process in a function.

@@ -1,3 +1,4 @@
+import { context } from "./context.ts";
 import type { Context } from "./context.ts";
 import type { Json, ToJson } from "./json/json.ts";
 
@@ -101,7 +102,8 @@ interface FnConstructor {
 
 const DESCRIPTION_CHARACTERS_MAX = 1000;
 
-export const fn: FnConstructor = Object.assign(
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The types that `define` cannot state.
+export const fn = Object.assign(
   (handler: unknown, options?: FunctionOptions & Partial<ParsedFunctionOptions<unknown>>) =>
     define("json", handler, options),
   {
@@ -113,7 +115,7 @@ function define(
   kind: RunnableFunction["kind"],
   handler: unknown,
   options: FunctionOptions & Partial<ParsedFunctionOptions<unknown>> = {},
-): FunctionDefinition<never, never> {
+): RunnableFunction {
   if (!isHandler(handler)) {
     throw new TypeError(`fn takes a function, not ${handler === null ? "null" : typeof handler}`);
   }
@@ -126,9 +128,9 @@ function define(
     description,
     handler,
     parseInput: input === undefined ? undefined : parserOf(input),
-    call: handler as RunnableFunction["call"],
+    call: (value, given = context) => handler(value, given),
   };
-  return Object.freeze(Object.defineProperty(definition, BRAND, { value: true })) as never;
+  return Object.freeze(Object.defineProperty(definition, BRAND, { value: true }));
 }
 
 function isHandler(value: unknown): value is RunnableFunction["handler"] {

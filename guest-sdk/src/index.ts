@@ -1,3 +1,4 @@
+/* oxlint-disable typescript/triple-slash-reference -- Globals come with a reference, not an import. */
 /// <reference path="./globals.d.ts" />
 /// <reference path="./wit.d.ts" />
 

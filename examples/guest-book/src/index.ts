@@ -1,3 +1,5 @@
+/* oxlint-disable no-console -- The console is the function's log. */
+
 // A guest book: entries under keys that sort by time, a counter of them, and a moderator who may
 // remove one. What a caller can do wrong is a typed failure.
 

@@ -23,7 +23,7 @@ export interface SourcePosition {
 }
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-const VALUE_OF = new Map([...ALPHABET].map((character, value) => [character, value]));
+const VALUE_OF = new Map(Array.from(ALPHABET, (character, value) => [character, value]));
 
 /** The segments of each bundle line. Segments without a source end the one before, and are dropped. */
 export function decodeMappings(mappings: string): Segment[][] {

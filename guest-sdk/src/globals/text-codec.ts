@@ -4,7 +4,7 @@ import { decodeUtf8, decodeUtf8Lossy, encodeUtf8, incompleteSuffixBytes } from "
 export class Utf8Encoder {
   readonly encoding: string = "utf-8";
 
-  encode(input: string = ""): Uint8Array<ArrayBuffer> {
+  encode(input: unknown = ""): Uint8Array<ArrayBuffer> {
     return encodeUtf8(String(input));
   }
 
@@ -42,7 +42,7 @@ export class Utf8Decoder {
   #pending: Uint8Array = new Uint8Array(0);
   #isInside = false;
 
-  constructor(label: string = "utf-8", options: { fatal?: boolean; ignoreBOM?: boolean } = {}) {
+  constructor(label: unknown = "utf-8", options: { fatal?: boolean; ignoreBOM?: boolean } = {}) {
     if (!UTF8_LABELS.has(String(label).trim().toLowerCase())) {
       throw new RangeError(`TextDecoder knows utf-8 alone here, not ${JSON.stringify(label)}`);
     }

@@ -100,8 +100,8 @@ function checkObject(value: object, path: string, ancestors: object[]): void {
   const loss = lossInJson(value);
   if (loss !== undefined) throw new UnserializableError(path, loss);
   ancestors.push(value);
-  if ("toJSON" in value && typeof value.toJSON === "function") {
-    checkCarried((value as { toJSON(key: string): unknown }).toJSON(""), path, ancestors);
+  if (hasToJson(value)) {
+    checkCarried(value.toJSON(""), path, ancestors);
   } else if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index += 1) {
       checkCarried(value[index], `${path}[${index}]`, ancestors);
@@ -112,6 +112,10 @@ function checkObject(value: object, path: string, ancestors: object[]): void {
     }
   }
   ancestors.pop();
+}
+
+function hasToJson(value: object): value is { toJSON(key: string): unknown } {
+  return "toJSON" in value && typeof value.toJSON === "function";
 }
 
 /** Objects that `JSON.stringify` accepts and turns into something else. */

@@ -5,6 +5,7 @@ type Seen = Map<object, object>;
 
 /** As the HTML standard's, without a transfer list: nothing here can be transferred to. */
 function cloneStructured<T>(value: T): T {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- A copy has its original's type.
   return clone(value, new Map()) as T;
 }
 
@@ -30,18 +31,17 @@ function cloneObject(value: object, seen: Seen): object {
   if (value instanceof RegExp) return remember(new RegExp(value.source, value.flags));
   if (value instanceof Map) {
     const copy = remember(new Map<unknown, unknown>());
-    for (const [key, item] of [...value]) copy.set(clone(key, seen), clone(item, seen));
+    for (const [key, item] of value) copy.set(clone(key, seen), clone(item, seen));
     return copy;
   }
   if (value instanceof Set) {
     const copy = remember(new Set<unknown>());
-    for (const item of [...value]) copy.add(clone(item, seen));
+    for (const item of value) copy.add(clone(item, seen));
     return copy;
   }
   if (value instanceof ArrayBuffer) return remember(value.slice());
-  if (ArrayBuffer.isView(value)) return remember(cloneView(value, seen));
+  if (ArrayBuffer.isView(value)) return remember(cloneView(value));
   if (value instanceof Error) return cloneError(value, remember, seen);
-  if (isBoxed(value)) return remember(new Object(value.valueOf()));
   if (value instanceof WeakMap || value instanceof WeakSet || value instanceof Promise) {
     throw uncloneable(value.constructor.name);
   }
@@ -63,22 +63,37 @@ function cloneProperties(value: object, copy: object, seen: Seen): object {
   return copy;
 }
 
-interface ViewConstructor {
-  new (buffer: ArrayBuffer, byteOffset: number, length: number): ArrayBufferView;
+/** The bytes that the view shows, and no others of its buffer. */
+function cloneView(view: ArrayBufferView): ArrayBufferView {
+  const { buffer, byteOffset, byteLength } = view;
+  const bytes = new Uint8Array(byteLength);
+  bytes.set(new Uint8Array(buffer, byteOffset, byteLength));
+  if (view instanceof Uint8Array) return bytes;
+  for (const View of VIEWS) {
+    if (view instanceof View) return new View(bytes.buffer);
+  }
+  throw uncloneable("view of this kind");
 }
 
-function cloneView(view: ArrayBufferView, seen: Seen): ArrayBufferView {
-  const buffer = clone(view.buffer, seen) as ArrayBuffer;
-  const length = "length" in view ? (view.length as number) : view.byteLength;
-  const View = view.constructor as unknown as ViewConstructor;
-  return new View(buffer, view.byteOffset, length);
-}
+const VIEWS: readonly (new (buffer: ArrayBuffer) => ArrayBufferView)[] = [
+  DataView,
+  Int8Array,
+  Uint8ClampedArray,
+  Int16Array,
+  Uint16Array,
+  Int32Array,
+  Uint32Array,
+  Float32Array,
+  Float64Array,
+  BigInt64Array,
+  BigUint64Array,
+];
 
-const ERRORS = { Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError };
+const ERRORS = [EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError] as const;
 
 function cloneError(error: Error, remember: <C extends object>(copy: C) => C, seen: Seen): Error {
-  const name = Object.hasOwn(ERRORS, error.name) ? (error.name as keyof typeof ERRORS) : "Error";
-  const copy = remember(new ERRORS[name](error.message));
+  const Class = ERRORS.find(({ name }) => name === error.name) ?? Error;
+  const copy = remember(new Class(error.message));
   const { stack } = error;
   Object.defineProperty(copy, "stack", { value: stack, writable: true, configurable: true });
   if (Object.hasOwn(error, "cause")) {
@@ -86,13 +101,4 @@ function cloneError(error: Error, remember: <C extends object>(copy: C) => C, se
     Object.defineProperty(copy, "cause", { value: cause, writable: true, configurable: true });
   }
   return copy;
-}
-
-function isBoxed(value: object): boolean {
-  return (
-    value instanceof Number ||
-    value instanceof String ||
-    value instanceof Boolean ||
-    value instanceof BigInt
-  );
 }

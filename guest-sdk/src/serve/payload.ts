@@ -1,6 +1,5 @@
 import { FunctionError } from "../function-error.ts";
 import { InvalidInputError } from "../fn.ts";
-import type { RawOutput } from "../fn.ts";
 import { describeThrown, formatError, stackOf } from "../errors/stack-trace.ts";
 import { encodeJson, UnserializableError } from "../json/json.ts";
 import { cut } from "../console/inspect.ts";
@@ -70,12 +69,18 @@ export function encodeOutput(output: unknown): Payload {
 
 const MEDIA_TYPE_BYTES_MAX = 255;
 
-export function encodeRawOutput(output: RawOutput): Payload {
+/** What a raw function returned: a `RawOutput`, if its author's types hold. */
+export function encodeRawOutput(output: unknown): Payload {
   if (typeof output === "string") {
     return { mediaType: "text/plain;charset=utf-8", body: encodeUtf8(output) };
   }
   if (output instanceof Uint8Array) return { mediaType: "application/octet-stream", body: output };
-  if (typeof output !== "object" || output === null || typeof output.mediaType !== "string") {
+  if (
+    typeof output !== "object" ||
+    output === null ||
+    !("mediaType" in output && "body" in output) ||
+    typeof output.mediaType !== "string"
+  ) {
     throw new UnserializableError("$", "is neither text, nor bytes, nor { mediaType, body }");
   }
   const { mediaType, body } = output;
@@ -129,7 +134,7 @@ function stackWithCauses(error: Error): string {
   return `${stack}\ncaused by ${formatError(error.cause)}`.trimStart();
 }
 
-function uncaught(name: string, message: string, stack: string): Failure {
+function uncaught(name: unknown, message: unknown, stack: string): Failure {
   return {
     tag: "uncaught-exception",
     val: {

@@ -9,7 +9,7 @@ import { fromBytes } from "../engine.ts";
 import { installLineTable } from "../errors/stack-trace.ts";
 import type { LineTable } from "../errors/line-table.ts";
 import { InvalidInputError } from "../fn.ts";
-import type { RawInput, RawOutput, RunnableFunction } from "../fn.ts";
+import type { RawInput, RunnableFunction } from "../fn.ts";
 import { FunctionError } from "../function-error.ts";
 import { startClock } from "../globals/clock.ts";
 import { UnserializableError } from "../json/json.ts";
@@ -34,6 +34,7 @@ interface App {
 
 /** Ends module evaluation: what is called after this runs in an instance. */
 export function serve(exported: Readonly<Record<string, unknown>>, lineTable: string): App {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The build wrote it.
   installLineTable(JSON.parse(lineTable) as LineTable);
   const functions = collectFunctions(exported);
   const manifest = manifestJson(functions);
@@ -84,7 +85,7 @@ async function runRaw(definition: RunnableFunction, input: Payload): Promise<Pay
   } catch (thrown) {
     throw new HandleFailure(toFailure(thrown));
   }
-  return encode(() => encodeRawOutput(output as RawOutput));
+  return encode(() => encodeRawOutput(output));
 }
 
 function toRawInput({ mediaType, body }: Payload): RawInput {

@@ -57,7 +57,8 @@ const GET_MANY_KEYS_MAX = 256;
 export const state = Object.freeze({
   /** A register that holds JSON. */
   register<T = JsonValue>(key: KeyOfJson<T>, options?: StateOptions): Register<T> {
-    const name: string = key as string;
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `KeyOfJson` is a string here.
+    const name = key as string;
     return register<T>(name, options, toJsonBytes, (bytes) => fromJsonBytes<T>(name, bytes));
   },
 
@@ -87,6 +88,7 @@ export const state = Object.freeze({
   getMany<T = JsonValue>(keys: readonly KeyOfJson<T>[]): (T | undefined)[] {
     const values: (T | undefined)[] = [];
     for (let start = 0; start < keys.length; start += GET_MANY_KEYS_MAX) {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `KeyOfJson` is a string here.
       const batch = keys.slice(start, start + GET_MANY_KEYS_MAX) as string[];
       const found = callState(() => host.getMany(batch));
       for (const [index, bytes] of found.entries()) {
@@ -152,9 +154,11 @@ function toJsonBytes(value: unknown): Uint8Array {
   return encodeUtf8(encodeJson(value));
 }
 
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- The author states the type.
 function fromJsonBytes<T>(key: string, bytes: Uint8Array): T {
   const text = decodeUtf8(bytes);
   try {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- As the author states it.
     if (text !== undefined) return JSON.parse(text) as T;
   } catch {
     // Reported below, with the key, which the parser does not know.
