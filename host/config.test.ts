@@ -80,8 +80,8 @@ describe("loadHostConfig", () => {
     );
   });
 
-  test("ignores the variables of its clients", () => {
-    const environment = { DOWNPOUR_URL: "http://localhost:1", DOWNPOUR_TOKEN: "x" };
+  test("ignores variables of other programs that are like none of its own", () => {
+    const environment = { DOWNPOUR_URL: "http://localhost:1", DOWNPOUR_TEST_REPORT: "x" };
     expect(loadHostConfig({ environment }).listenPort).toBe(8787);
   });
 

@@ -10,7 +10,8 @@ import { HostError } from "./errors.ts";
 // here, the file of `--config`, the environment (`DOWNPOUR_LISTEN_PORT`), flags (`--listen-port`).
 //
 // C1. It is parsed once, at start, and frozen; nothing else of the host reads the environment.
-// C2. A key that is not listed here ends the start, with the key that was probably meant.
+// C2. A key or flag that is not listed here ends the start, with the one that was probably meant. A
+//     variable does so when it is nearly one of ours: others share the environment, and the prefix.
 // C3. `docs/configuration.md` lists each setting with its unit and default; a test compares them.
 
 const KIB = 1_024;
@@ -226,7 +227,8 @@ export function unknownKey(
   spell: (key: string) => string,
 ): HostError {
   const shown = given.slice(0, 100);
-  const nearest = closest(given, keys.map(spell));
+  // A third of its letters wrong is not a misspelling any more.
+  const nearest = closest(given, keys.map(spell), Math.max(2, given.length / 3));
   const hint = nearest === undefined ? "" : `; did you mean ${nearest}?`;
   return new HostError("CONFIG_INVALID", `unknown setting ${shown}${hint}`, {
     details: { key: shown, didYouMean: nearest },
@@ -249,12 +251,8 @@ function readConfigFile(path: string): ConfigInput {
   return Object.fromEntries(Object.entries(content));
 }
 
-/** Variables that belong to the clients of a host, which share the prefix. */
-const FOREIGN_VARIABLES: ReadonlySet<string> = new Set([
-  "DOWNPOUR_URL",
-  "DOWNPOUR_TOKEN",
-  "DOWNPOUR_ENGINE",
-]);
+/** Two letters wrong are a misspelling; the environment has other programs' variables too. */
+const VARIABLE_DISTANCE_MAX = 2;
 
 function fromEnvironment(
   environment: Readonly<Record<string, string | undefined>>,
@@ -263,10 +261,11 @@ function fromEnvironment(
   const input: Record<string, unknown> = {};
   for (const [variable, text] of Object.entries(environment)) {
     if (text === undefined || !variable.startsWith("DOWNPOUR_")) continue;
-    if (FOREIGN_VARIABLES.has(variable)) continue;
     const key = keyOf.get(variable);
-    if (key === undefined) throw unknownKey(variable, CONFIG_KEYS, environmentName);
-    input[key] = fromText(key, text);
+    if (key !== undefined) input[key] = fromText(key, text);
+    else if (closest(variable, [...keyOf.keys()], VARIABLE_DISTANCE_MAX) !== undefined) {
+      throw unknownKey(variable, CONFIG_KEYS, environmentName);
+    }
   }
   return input;
 }
@@ -282,16 +281,16 @@ function invalid(config: unknown): HostError {
   );
 }
 
-function closest(given: string, names: readonly string[]): string | undefined {
-  let best: { readonly name: string; readonly distance: number } | undefined;
+function closest(given: string, names: readonly string[], distanceMax: number): string | undefined {
+  let best: string | undefined;
+  let bestDistance = distanceMax;
   for (const name of names) {
     const distance = editDistance(given.toLowerCase(), name.toLowerCase());
-    if (best === undefined || distance < best.distance) best = { name, distance };
+    if (distance > bestDistance || (distance === bestDistance && best !== undefined)) continue;
+    best = name;
+    bestDistance = distance;
   }
-  // A third of its letters wrong is not a misspelling any more.
-  return best !== undefined && best.distance <= Math.max(2, given.length / 3)
-    ? best.name
-    : undefined;
+  return best;
 }
 
 function editDistance(a: string, b: string): number {
