@@ -1,0 +1,11 @@
+import type { CompileLimits } from "../engine.ts";
+
+/** Generous enough for every component that a toolchain makes; what the host uses is its own matter. */
+export const testLimits: CompileLimits = {
+  componentBytesMax: 64 * 1024 * 1024,
+  nestingDepthMax: 8,
+  coreModulesMax: 16,
+  typeNodesMax: 10_000,
+  definitionsMax: 10_000,
+  nameBytesMax: 1024,
+};
