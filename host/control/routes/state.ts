@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
-import { Type } from "typebox";
+import type { Static } from "typebox";
 import { Check } from "typebox/value";
 import { HostError } from "../../errors.ts";
 import { STATE_KEY_BYTES_MAX, tenantPrefix } from "../../state-keys.ts";
@@ -14,8 +14,10 @@ const KEYS_DEFAULT = 100;
 const COUNTER_BODY_BYTES_MAX = 1_024;
 
 const schema = { tags: ["state"], security: [{ tenantToken: [] }] };
-/** The rest of the path, percent-decoded: any characters, slashes too. */
-const params = Type.Object({ "*": Type.String({ description: "The key, percent-encoded." }) });
+/** The key is the rest of the path, percent-decoded: any characters, slashes too. */
+interface KeyParams {
+  readonly Params: { readonly "*": string };
+}
 
 /** A tenant's own state from outside. Writes are durable when they are answered. */
 export function stateRoutes(plane: ControlPlane): FastifyPluginAsyncTypebox {
@@ -49,9 +51,9 @@ export function stateRoutes(plane: ControlPlane): FastifyPluginAsyncTypebox {
       },
     );
 
-    app.get(
+    app.get<KeyParams>(
       "/v1/state/*",
-      { schema: { ...schema, summary: "Read a register (its bytes) or a counter (JSON)", params } },
+      { schema: { ...schema, summary: "Read a register (its bytes) or a counter (JSON)" } },
       async (request, reply) => {
         const value = state.read(storeKey(request));
         if (value === undefined) throw new HostError("STATE_KEY_NOT_FOUND", "there is no such key");
@@ -61,7 +63,7 @@ export function stateRoutes(plane: ControlPlane): FastifyPluginAsyncTypebox {
       },
     );
 
-    app.put(
+    app.put<KeyParams & { Querystring: Static<typeof StatePutQuery> }>(
       "/v1/state/*",
       {
         bodyLimit: Math.max(config.stateValueBytesMax, COUNTER_BODY_BYTES_MAX),
@@ -69,7 +71,6 @@ export function stateRoutes(plane: ControlPlane): FastifyPluginAsyncTypebox {
         schema: {
           ...schema,
           summary: 'Write a register (its bytes), or with `kind=counter` add: `{"add": 1}`',
-          params,
           querystring: StatePutQuery,
         },
       },
@@ -88,9 +89,9 @@ export function stateRoutes(plane: ControlPlane): FastifyPluginAsyncTypebox {
       },
     );
 
-    app.delete(
+    app.delete<KeyParams>(
       "/v1/state/*",
-      { schema: { ...schema, summary: "Remove a key; also where there is none", params } },
+      { schema: { ...schema, summary: "Remove a key; also where there is none" } },
       async (request, reply) => {
         await state.write(storeKey(request), { kind: "delete" }, "durable");
         return reply.code(204).send();
@@ -100,7 +101,7 @@ export function stateRoutes(plane: ControlPlane): FastifyPluginAsyncTypebox {
 }
 
 /** The tenant's prefix is added here, to every key that a request names. */
-function storeKey(request: FastifyRequest<{ Params: { "*": string } }>): string {
+function storeKey(request: FastifyRequest<KeyParams>): string {
   const key = request.params["*"];
   if (key === "") throw new HostError("STATE_KEY_INVALID", "a key must not be empty");
   checkKeyBytes(key);
