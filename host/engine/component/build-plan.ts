@@ -501,8 +501,15 @@ class Planner {
         offset,
       );
     }
-    if (options.async)
-      throw unsupported("a function that is lowered with the option async", offset);
+    if (options.async && !type.type.async) {
+      throw malformed("expected an async function type for the option async", offset);
+    }
+    if (options.async && options.memory === null) {
+      throw malformed("expected the option memory with the option async", offset);
+    }
+    if (origin.kind === "lift" && (options.async || origin.lift.isAsync)) {
+      throw unsupported("an async call between components", offset);
+    }
     const { memory, realloc } = this.#memoryOptions(options, scope, offset);
     this.#requireOptions(type, options, "lower", offset);
     return () => {
