@@ -137,9 +137,19 @@ export class ByteReader {
     return this.#buffer.readUInt32LE(this.#take(4));
   }
 
+  /** Four bytes that the caller knows to be there, wherever the reader is. */
+  u32At(at: number): number {
+    return this.#buffer.readUInt32LE(at);
+  }
+
   uint(): number {
-    let value = 0;
-    for (let scale = 1; scale <= 0x80 ** 7; scale *= 0x80) {
+    const first = this.u8();
+    return first < 0x80 ? first : this.#longUint(first);
+  }
+
+  #longUint(first: number): number {
+    let value = first & 0x7f;
+    for (let scale = 0x80; scale <= 0x80 ** 7; scale *= 0x80) {
       const byte = this.u8();
       value += (byte & 0x7f) * scale;
       if (byte < 0x80) {
@@ -176,7 +186,7 @@ export class ByteReader {
   bytes(length: number): Uint8Array {
     const at = this.#take(length);
     const copy = new Uint8Array(length);
-    copy.set(this.#buffer.subarray(at, at + length));
+    this.#buffer.copy(copy, 0, at, at + length);
     return copy;
   }
 

@@ -12,6 +12,7 @@ export interface LinkedWrite extends Write {
 /** The storage thread's end of a client: collects answers, and posts them as one message. */
 export class ClientLink {
   readonly #port: MessagePort;
+  readonly #flushed = Promise.withResolvers<void>();
   #writesReceived = 0;
   #storedBelow = 0;
   #executed: number[] = [];
@@ -60,6 +61,21 @@ export class ClientLink {
     this.#counters = [];
     this.#rejected = [];
     this.#port.postMessage(reply);
+  }
+
+  /** Asks for what the client has not posted yet; `isFlushed` settles when that is here. */
+  askToFlush(): void {
+    const reply: ClientReply = { kind: "closing" };
+    this.#port.postMessage(reply);
+  }
+
+  /** Settles when the client has posted all it ever will, or is gone. */
+  get isFlushed(): Promise<void> {
+    return this.#flushed.promise;
+  }
+
+  flushed(): void {
+    this.#flushed.resolve();
   }
 
   end(error: KvsError): void {

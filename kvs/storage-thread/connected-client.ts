@@ -31,7 +31,7 @@ import { toPage } from "../store/page.ts";
 import { StoreSignals } from "../store/store-signals.ts";
 import { Overlay } from "./overlay.ts";
 import { WriteBatch } from "./protocol.ts";
-import type { ClientReply, SettledMessage, StateConnection } from "./protocol.ts";
+import type { ClientMessage, ClientReply, SettledMessage, StateConnection } from "./protocol.ts";
 import { COUNTER_MAX, counterOverflow, wrongKind } from "./replica.ts";
 
 /** A batch is posted before the end of the turn from so much on. */
@@ -74,6 +74,8 @@ class ConnectedStateClient implements StateClient {
   #firstNumber = 0;
   #bytesInFlight = 0;
   #isFlushScheduled = false;
+  /** Set when no write is taken any more. */
+  #refused: KvsError | undefined;
   #ended: KvsError | undefined;
   #closing: Promise<void> | undefined;
   #idle: PromiseWithResolvers<void> | undefined;
@@ -86,8 +88,7 @@ class ConnectedStateClient implements StateClient {
     this.#reader = new EmbeddedReader(this.#environment, new StoreSignals(connection.signals));
     port.on("message", (reply: ClientReply) => {
       if (this.#ended !== undefined) return;
-      if (reply.kind === "settled") this.#settle(reply);
-      else this.#end(KvsError.fromWire(reply.error));
+      this.#receive(reply);
     });
     port.on("close", () => {
       this.#end(new KvsError("STORE_UNAVAILABLE", "the storage thread has ended"));
@@ -135,10 +136,25 @@ class ConnectedStateClient implements StateClient {
     await this.#closing;
   }
 
+  #receive(reply: ClientReply): void {
+    switch (reply.kind) {
+      case "settled":
+        this.#settle(reply);
+        break;
+      case "closing":
+        this.#refused = closed();
+        this.#flush();
+        this.#post({ kind: "flushed" });
+        break;
+      case "ended":
+        this.#end(KvsError.fromWire(reply.error));
+        break;
+    }
+  }
+
   #check(key: string, mutation: Mutation): void {
     checkKey(key);
-    if (this.#closing !== undefined) throw closed();
-    if (this.#ended !== undefined) throw this.#ended;
+    if (this.#refused !== undefined) throw this.#refused;
     const { valueBytesMax, writesInFlightMax, bytesInFlightMax } = this.#connection.limits;
     if (mutation.kind === "put" && mutation.value.byteLength > valueBytesMax) {
       const bytes = mutation.value.byteLength;
@@ -200,6 +216,10 @@ class ConnectedStateClient implements StateClient {
   #flush(): void {
     if (this.#batch.count === 0 || this.#ended !== undefined) return;
     const { message, transfer } = this.#batch.take();
+    this.#post(message, transfer);
+  }
+
+  #post(message: ClientMessage, transfer: ArrayBuffer[] = []): void {
     this.#connection.port.postMessage(message, transfer);
   }
 
@@ -258,6 +278,7 @@ class ConnectedStateClient implements StateClient {
   #end(error: KvsError): void {
     if (this.#ended !== undefined) return;
     this.#ended = error;
+    this.#refused ??= error;
     const pending = this.#pending;
     this.#pending = [];
     this.#bytesInFlight = 0;
@@ -272,6 +293,7 @@ class ConnectedStateClient implements StateClient {
   }
 
   async #closeAfterWrites(): Promise<void> {
+    this.#refused ??= closed();
     if (this.#pending.length > 0) {
       this.#idle = Promise.withResolvers<void>();
       await this.#idle.promise;
@@ -301,5 +323,5 @@ function toResult(counter: number | undefined): WriteResult {
 }
 
 function closed(): KvsError {
-  return new KvsError("STORE_CLOSED", "the store's client is closed");
+  return new KvsError("STORE_CLOSED", "the store is closed");
 }

@@ -97,6 +97,7 @@ export class GroupCommit<W extends Write> {
   }
 
   submit(writes: readonly W[]): void {
+    if (this.#hasFailed) return;
     for (const write of writes) this.#queue.push(write);
     this.#execute();
     this.#schedule();

@@ -33,8 +33,15 @@ export const CLIENT_LIMITS: ClientLimits = {
   bytesInFlightMax: 32 * 1024 * 1024,
 };
 
-/** From a client. `ops` is one packed record for each key, see `WriteBatch`. */
+/** From a client. */
+export type ClientMessage =
+  | WritesMessage
+  /** The answer to "closing": every write was posted. */
+  | { readonly kind: "flushed" };
+
+/** `ops` is one packed record for each key, see `WriteBatch`. */
 export interface WritesMessage {
+  readonly kind: "writes";
   readonly keys: readonly string[];
   readonly ops: Uint8Array;
 }
@@ -42,6 +49,8 @@ export interface WritesMessage {
 /** To a client. */
 export type ClientReply =
   | SettledMessage
+  /** The store is about to close: post what is written, take no more, answer "flushed". */
+  | { readonly kind: "closing" }
   /** Nothing comes after it; `error` is for every write that is not settled, and every later one. */
   | { readonly kind: "ended"; readonly error: KvsErrorWire };
 
@@ -114,7 +123,7 @@ export class WriteBatch {
     const ops = this.#ops.finish();
     const keys = this.#keys;
     this.#keys = [];
-    return { message: { keys, ops }, transfer: [ops.buffer] };
+    return { message: { kind: "writes", keys, ops }, transfer: [ops.buffer] };
   }
 }
 

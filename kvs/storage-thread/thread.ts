@@ -3,9 +3,11 @@
 // T1. It answers its start with "ready" or "failed", and its end with "closed" or "failed".
 // T2. A failure of the store ends the thread: whatever it has not answered is settled by the clients
 //     (their ports say "ended", or close).
-// T3. A client that is gone is forgotten; what it has posted is stored all the same.
+// T3. Closing asks every client for what it has written and not posted, stores it, and then ends.
+// T4. A client that is gone is forgotten; what it has posted is stored all the same.
 
 import assert from "node:assert/strict";
+import { setTimeout } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import type { MessagePort } from "node:worker_threads";
 import { KvsError } from "../errors.ts";
@@ -16,9 +18,12 @@ import { ClientLink } from "./client-link.ts";
 import type { LinkedWrite } from "./client-link.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { readWrites } from "./protocol.ts";
-import type { StorageReply, StorageRequest, StorageThreadData, WritesMessage } from "./protocol.ts";
+import type { ClientMessage, StorageReply, StorageRequest, StorageThreadData } from "./protocol.ts";
 import { Replica } from "./replica.ts";
 import { WriteCounts } from "./write-counts.ts";
+
+/** How long closing waits for clients that do not return to their event loop. */
+const CLOSE_GRACE_MS = 2_000;
 
 assert(parentPort !== null, "this file is a worker's");
 const main: MessagePort = parentPort;
@@ -82,10 +87,12 @@ async function openStore(): Promise<EmbeddedStore | undefined> {
 function connect(port: MessagePort, groups: GroupCommit<LinkedWrite>): void {
   const link = new ClientLink(port);
   links.add(link);
-  port.on("message", (message: WritesMessage) => {
-    groups.submit(link.receive(readWrites(message)));
+  port.on("message", (message: ClientMessage) => {
+    if (message.kind === "writes") groups.submit(link.receive(readWrites(message)));
+    else link.flushed();
   });
   port.on("close", () => {
+    link.flushed();
     links.delete(link);
     linksToFlush.delete(link);
   });
@@ -103,6 +110,9 @@ function flush(): void {
 
 async function close(store: EmbeddedStore, groups: GroupCommit<LinkedWrite>): Promise<void> {
   let error: KvsError | undefined;
+  for (const link of links) link.askToFlush();
+  const flushed = Promise.all([...links].map((link) => link.isFlushed));
+  await Promise.race([flushed, setTimeout(CLOSE_GRACE_MS, undefined, { ref: false })]);
   try {
     await groups.drain();
   } catch (cause) {

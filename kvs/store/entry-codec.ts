@@ -36,9 +36,7 @@ export function decodeEntry(bytes: Uint8Array, length: number = bytes.byteLength
   const end = length - CHECKSUM_BYTES;
   const reader = new ByteReader(bytes, end);
   const kind = readKind(reader);
-  if (crc32(bytes.subarray(0, end)) !== new ByteReader(bytes.subarray(end, length)).u32()) {
-    throw corrupt("its checksum is wrong");
-  }
+  if (crc32(bytes.subarray(0, end)) !== reader.u32At(end)) throw corrupt("its checksum is wrong");
   return decodeKind(kind, reader);
 }
 

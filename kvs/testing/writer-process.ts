@@ -1,0 +1,42 @@
+// A process to be killed: it opens the directory given as its argument and writes at level durable
+// until it ends. Each line of its output is a fact that was true when it was written:
+//
+//   ready            the store is open
+//   sent <n>         write n was begun: an add of 1, a put of `put/<n>` and a put of `last`
+//   acked <n>        all three were acknowledged
+
+import assert from "node:assert/strict";
+import { writeSync } from "node:fs";
+import { startStorageThread } from "../index.ts";
+import type { StateClient } from "../index.ts";
+
+const STDOUT = 1;
+const IN_FLIGHT = 16;
+
+const directory = process.argv[2];
+assert(directory !== undefined, "usage: writer-process.ts <directory>");
+const thread = await startStorageThread({ directory });
+const client = thread.client();
+let next = 0;
+say("ready");
+await Promise.all(Array.from({ length: IN_FLIGHT }, () => writeForEver(client)));
+
+async function writeForEver(state: StateClient): Promise<void> {
+  for (;;) {
+    const number = (next += 1);
+    say(`sent ${number}`);
+    const value = Buffer.from(String(number));
+    // One after the other, by design: so many writers are in flight and no more.
+    await Promise.all([
+      state.write("counter", { kind: "add", delta: 1n }, "durable"),
+      state.write(`put/${number}`, { kind: "put", value }, "durable"),
+      state.write("last", { kind: "put", value }, "durable"),
+    ]);
+    say(`acked ${number}`);
+  }
+}
+
+/** Synchronous: a line that was said reaches the pipe whatever happens to this process next. */
+function say(line: string): void {
+  writeSync(STDOUT, `${line}\n`);
+}
