@@ -11,6 +11,8 @@ export interface Throughput extends WrkSummary {
   /** Requests of all rounds and of the warm-up. */
   readonly requestsTotal: number;
   readonly errorsTotal: number;
+  /** How many times the subject was loaded, the warm-up included. */
+  readonly loads: number;
 }
 
 export interface ThroughputOptions extends WrkOptions {
@@ -61,5 +63,6 @@ function settle(summaries: readonly RoundSummary[]): Throughput {
     ...middle,
     requestsTotal: summaries.reduce((sum, summary) => sum + summary.requests, 0),
     errorsTotal: summaries.reduce((sum, summary) => sum + summary.errors, 0),
+    loads: summaries.length,
   };
 }
