@@ -53,11 +53,13 @@ export class BuildError extends Error {
   }
 }
 
-/** `src/index.ts:3:5 message (TS2322)`, and the hint on a line of its own. */
+/** `src/index.ts:3:5 message (TS2322)`, what follows of the message, and the hint on a line of its own. */
 export function formatDiagnostic(finding: BuildDiagnostic): string {
   const { file, line, column, message, code, hint } = finding;
   const place = [file, line, column].filter((part) => part !== undefined).join(":");
-  const text = `${place === "" ? "" : `${place} `}${message} (${code})`;
+  const [first = "", ...rest] = message.split("\n");
+  const head = `${place === "" ? "" : `${place} `}${first} (${code})`;
+  const text = [head, ...rest].join("\n");
   return hint === undefined ? text : `${text}\n  ${hint}`;
 }
 

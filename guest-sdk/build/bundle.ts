@@ -39,6 +39,7 @@ export async function bundle(
 ): Promise<Bundle> {
   const imports = new ImportCheck(project);
   const warnings: BuildDiagnostic[] = [];
+  const unresolved: BuildDiagnostic[] = [];
   let chunk: OutputChunk | undefined;
   try {
     const build = await rolldown({
@@ -60,7 +61,8 @@ export async function bundle(
       },
       plugins: [entryPlugin(project, options.engine), imports.plugin],
       onLog: (level, log) => {
-        if (level === "warn") warnings.push(diagnosticOf(project, log));
+        if (log.code === "UNRESOLVED_IMPORT") unresolved.push(diagnosticOf(project, log));
+        else if (level === "warn") warnings.push(diagnosticOf(project, log));
       },
     });
     try {
@@ -82,6 +84,7 @@ export async function bundle(
     throw bundleFailed(project, cause);
   }
   await imports.throwRefusals();
+  if (unresolved.length > 0) throw new BuildError("bundle-failed", unresolved);
   return finish(project, chunk, warnings);
 }
 

@@ -27,7 +27,12 @@ export function loadFailed(text: string, lineTable: LineTable): BuildError {
   return new BuildError("load-failed", [
     diagnostic(
       "top-level-exception",
-      [exception.slice(0, MESSAGE_CHARACTERS_MAX), ...frames.split("\n")].join("\n    ").trim(),
+      [
+        `Loading the module threw: ${exception.slice(0, MESSAGE_CHARACTERS_MAX)}`,
+        ...frames.split("\n"),
+      ]
+        .join("\n    ")
+        .trim(),
       {
         file: place?.[1],
         line: place === null ? undefined : Number(place[2]),
@@ -46,8 +51,9 @@ function problemsIn(text: string): readonly string[] | undefined {
   return Array.isArray(parsed) ? parsed.map(String) : undefined;
 }
 
+// QuickJS's binding says "Error" for every class of exceptions: the class is left out.
 const QUICKJS =
-  /Failed to evaluate user JavaScript module: (?:Failed to \w+ JavaScript module(?: \w+)?: )?([\s\S]*?)(?=\n\s+at |\n*$)/;
+  /Failed to evaluate user JavaScript module: (?:Failed to \w+ JavaScript module(?: \w+)?: )?(?:Error: )?([\s\S]*?)(?=\n\s+at |\n*$)/;
 const STARLINGMONKEY = /Exception while evaluating top-level script\s*([\s\S]*?)(?=\nStack:|\n*$)/;
 
 function exceptionIn(text: string): string | undefined {

@@ -33,13 +33,15 @@ const DIAGNOSTICS_MAX = 100;
 /** Every type error of the project; none is the answer that allows a build. */
 export async function typeCheck(
   project: Project,
-  options: { readonly timeoutMs: number; readonly signal: AbortSignal },
+  options: CompilerRun,
 ): Promise<readonly BuildDiagnostic[]> {
   const folder = await mkdtemp(join(tmpdir(), "downpour-types-"));
   try {
     if (project.tsconfig !== undefined) {
-      const config = await writeConfig(folder, "project.json", ofProject(project));
-      const run = await compile(project, config ?? project.tsconfig, options);
+      const config = project.hasSdkInstalled
+        ? project.tsconfig
+        : await writeConfig(folder, "project.json", await withSdk(project, options));
+      const run = await compile(project, config, options);
       const entry = await realpath(project.entry);
       if (run.files.has(entry)) return run.findings;
       // A configuration that is itself wrong lists no files.
@@ -47,17 +49,52 @@ export async function typeCheck(
       if (ofConfiguration.length > 0) return ofConfiguration;
     }
     const config = await writeConfig(folder, "entry.json", ofEntry(project));
-    if (config === undefined) throw new Error("an entry has its own configuration");
     return (await compile(project, config, options)).findings;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-/** The author's configuration with the SDK's types, where no installation of the author's has them. */
-function ofProject(project: Project): object | undefined {
-  if (project.hasSdkInstalled || project.tsconfig === undefined) return undefined;
-  return { extends: project.tsconfig, compilerOptions: { paths: sdkPaths() } };
+interface CompilerRun {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The author's configuration with the SDK's types, which no installation of the author's has. Path
+ * mappings replace those of a configuration that is extended, so the author's are repeated.
+ */
+async function withSdk(project: Project, options: CompilerRun): Promise<object> {
+  const { tsconfig } = project;
+  if (tsconfig === undefined) return ofEntry(project);
+  const { output } = await runCompiler(["-p", tsconfig, "--showConfig"], project.root, options);
+  const paths = { ...sdkPaths(), ...pathsOf(output, dirname(tsconfig)) };
+  return { extends: tsconfig, compilerOptions: { paths } };
+}
+
+/** None where the configuration is wrong: the compiler says so when it runs. */
+function pathsOf(shownConfig: string, folder: string): Record<string, string[]> {
+  const paths: Record<string, string[]> = {};
+  const shown = memberOf(memberOf(parseJson(shownConfig), "compilerOptions"), "paths");
+  for (const [pattern, targets] of Object.entries(shown ?? {})) {
+    if (!Array.isArray(targets)) continue;
+    paths[pattern] = targets.map((target) => resolve(folder, String(target)));
+  }
+  return paths;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function memberOf(value: unknown, name: string): object | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const member: unknown = new Map<string, unknown>(Object.entries(value)).get(name);
+  return typeof member === "object" && member !== null ? member : undefined;
 }
 
 function ofEntry(project: Project): object {
@@ -69,12 +106,7 @@ function sdkPaths(): Record<string, string[]> {
   return { "@downpour/sdk": [sdkTypes] };
 }
 
-async function writeConfig(
-  folder: string,
-  name: string,
-  config: object | undefined,
-): Promise<string | undefined> {
-  if (config === undefined) return undefined;
+async function writeConfig(folder: string, name: string, config: object): Promise<string> {
   const path = join(folder, name);
   await writeFile(path, JSON.stringify(config));
   return path;
@@ -88,7 +120,7 @@ interface Compilation {
 async function compile(
   project: Project,
   config: string,
-  options: { readonly timeoutMs: number; readonly signal: AbortSignal },
+  options: CompilerRun,
 ): Promise<Compilation> {
   // The compiler answers 1 or 2 where it has findings; they are on its standard output.
   const flags = ["--noEmit", "--composite", "false", "--incremental", "false"];
@@ -106,7 +138,7 @@ async function compile(
 function runCompiler(
   args: readonly string[],
   cwd: string,
-  options: { readonly timeoutMs: number; readonly signal: AbortSignal },
+  options: CompilerRun,
 ): Promise<{ readonly output: string; readonly exitCode: number }> {
   const {
     promise,
