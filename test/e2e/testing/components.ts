@@ -1,0 +1,57 @@
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { buildComponent } from "@downpour/sdk/build";
+
+const CACHE = join(import.meta.dirname, "../../.cache/functions");
+
+/** What a tenant would write: good functions and every kind of bad one. `version` makes revisions differ. */
+const source = (version: string): string => `
+import { fn, FunctionError, InvalidInputError, state } from "@downpour/sdk";
+
+export const version = fn(() => ${JSON.stringify(version)}, { description: "Which build this is" });
+export const greet = fn((name: string) => \`Hello, \${name}!\`);
+export const echo = fn((value: unknown) => value);
+export const whoami = fn((_: unknown, context) => ({
+  invocation: context.invocationId,
+  tenant: context.tenant,
+  app: context.app,
+  revision: context.revision,
+  remainingMs: context.remainingMs(),
+  idempotencyKey: context.idempotencyKey ?? null,
+  metadata: Object.fromEntries(context.metadata),
+}));
+export const log = fn((text: string) => { console.log(text); return null; });
+export const visit = fn((page: string) => state.counter(page).add(1));
+export const remember = fn((text: string) => { state.register<string>("note").put(text); return null; });
+export const recall = fn(() => state.register<string>("note").get() ?? null);
+export const refuse = fn(() => {
+  throw new FunctionError("OUT_OF_STOCK", "nothing left", { details: { left: 0 } });
+});
+export const picky = fn(() => { throw new InvalidInputError("a number is wanted"); });
+export const explode = fn(() => { throw new TypeError("boom"); });
+export const unserializable = fn(() => ({ list: [1, () => 2] }) as never);
+export const spin = fn(() => { for (;;); });
+export const overflow = fn(() => { const deep = (n: number): number => deep(n + 1) + 1; return deep(0); });
+export const big = fn((bytes: number) => "x".repeat(bytes));
+export const slow = fn((ms: number) => {
+  const end = Date.now() + ms;
+  while (Date.now() < end) state.counter("slow").add(1);
+  return "done";
+});
+`;
+
+/** A component of these functions, by the project's own toolchain; built once for each version. */
+export async function behaviours(version = "one"): Promise<Uint8Array<ArrayBuffer>> {
+  const text = source(version);
+  const key = createHash("sha256").update(text).digest("hex").slice(0, 16);
+  const directory = join(CACHE, key);
+  const outFile = join(directory, "component.wasm");
+  if (!existsSync(outFile)) {
+    mkdirSync(directory, { recursive: true });
+    const entry = join(directory, "index.ts");
+    writeFileSync(entry, text);
+    await buildComponent({ entry, outFile });
+  }
+  return new Uint8Array(readFileSync(outFile));
+}
