@@ -1,0 +1,367 @@
+import { describe, expect, test } from "vitest";
+import type { CoreFunction, GuestContext, SyncCoreFunction } from "../canonical/guest-context.ts";
+import { createCoreGuest } from "../canonical/testing/core-guest.ts";
+import type { CoreGuest } from "../canonical/testing/core-guest.ts";
+import type { ComponentValue, ValueType } from "../component/types.ts";
+import { borrow, func, string, u32 } from "../component/wit-types.ts";
+import { Trap } from "../engine.ts";
+import * as builtins from "./builtins.ts";
+import { compileAsyncExport, compileTaskReturn } from "./lift-async-export.ts";
+import { compileAsyncLoweredImport } from "./lower-async-import.ts";
+import { SUBTASK_STATES } from "./subtask.ts";
+import { EVENT_CODES } from "./waitable-set.ts";
+
+const utf8 = { stringEncoding: "utf8" } as const;
+const EXIT = 0;
+const YIELD = 1;
+
+function waitFor(setIndex: number): number {
+  return 2 | (setIndex << 4);
+}
+
+function unexpected(): never {
+  throw new Error("the callback was not expected");
+}
+
+/** Runs one call of `f: async func() -> u32` whose core functions are given. */
+function run(cx: GuestContext, core: CoreFunction, callback: CoreFunction = unexpected): unknown {
+  return compileAsyncExport(func({}, u32, { async: true }), utf8).call({ cx, core, callback }, []);
+}
+
+function returning(cx: GuestContext, type: ValueType = u32): SyncCoreFunction {
+  return compileTaskReturn(type, utf8)(cx);
+}
+
+/** What ended the guest, whichever way it came out. */
+async function failureOf({ guest }: CoreGuest, call: () => unknown): Promise<unknown> {
+  try {
+    await call();
+  } catch (error) {
+    return guest.failure?.cause ?? error;
+  }
+  throw new Error("the call did not fail");
+}
+
+describe("an asynchronous call", () => {
+  test("that exits at once gives its result without a promise", () => {
+    const { cx } = createCoreGuest();
+    const result = run(cx, () => {
+      returning(cx)(5);
+      return EXIT;
+    });
+    expect(result).toBe(5);
+  });
+
+  test("ends when it exits, not when it returns", async () => {
+    const { cx } = createCoreGuest();
+    const steps: string[] = [];
+    const result = run(
+      cx,
+      () => {
+        returning(cx)(5);
+        return YIELD;
+      },
+      (...event) => {
+        steps.push(event.join(" "));
+        return steps.length < 3 ? YIELD : EXIT;
+      },
+    );
+    expect([await result, steps]).toEqual([5, ["0 0 0", "0 0 0", "0 0 0"]]);
+  });
+
+  test("that yields lets other work of the thread run", async () => {
+    const { cx } = createCoreGuest();
+    let turns = 0;
+    const other = setInterval(() => (turns += 1), 0);
+    await run(
+      cx,
+      () => YIELD,
+      () => {
+        if (turns < 2) return YIELD;
+        returning(cx)(turns);
+        return EXIT;
+      },
+    );
+    clearInterval(other);
+    expect(turns).toBeGreaterThanOrEqual(2);
+  });
+
+  test.each<[string, (guest: CoreGuest) => unknown, RegExp]>([
+    ["that exits without a result", ({ cx }) => run(cx, () => EXIT), /without task.return/u],
+    [
+      "that returns twice",
+      ({ cx }) =>
+        run(cx, () => {
+          returning(cx)(1);
+          returning(cx)(2);
+          return EXIT;
+        }),
+      /called twice/u,
+    ],
+    [
+      "that returns another type",
+      ({ cx }) => run(cx, () => void returning(cx, string)(0, 0)),
+      /another type/u,
+    ],
+    ["that answers with an unknown code", ({ cx }) => run(cx, () => 3), /callback code 3/u],
+    ["that waits for what is no set", ({ cx }) => run(cx, () => waitFor(9)), /unknown handle/u],
+    [
+      "that waits for a set where nothing can happen",
+      ({ cx }) => run(cx, () => waitFor(Number(builtins.waitableSetNew(cx.instance)()))),
+      /cannot come/u,
+    ],
+    [
+      "that cancels itself",
+      ({ cx }) => run(cx, () => void builtins.taskCancel(cx.instance)()),
+      /nobody cancelled/u,
+    ],
+    [
+      "while the guest takes none",
+      ({ cx }) => {
+        builtins.backpressureIncrement(cx.instance)();
+        return run(cx, () => EXIT);
+      },
+      /backpressure/u,
+    ],
+    ["task.return outside of one", ({ cx }) => returning(cx)(1), /outside/u],
+  ])("%s traps", async (_what, call, message) => {
+    const guest = createCoreGuest();
+    const cause = await failureOf(guest, () => call(guest));
+    expect(cause).toBeInstanceOf(Trap);
+    expect(cause).toMatchObject({ message: expect.stringMatching(message) });
+  });
+
+  test("has storage of its own, empty at its start", () => {
+    const { cx } = createCoreGuest();
+    const get = builtins.contextGet(cx.instance, 0);
+    const other = builtins.contextGet(cx.instance, 1);
+    const seen: unknown[] = [];
+    const core = (): number => {
+      seen.push(get(), other());
+      builtins.contextSet(cx.instance, 0)(7);
+      builtins.contextSet(cx.instance, 1)(8);
+      seen.push(get(), other());
+      returning(cx)(1);
+      return EXIT;
+    };
+    run(cx, core);
+    run(cx, core);
+    expect(seen).toEqual([0, 0, 7, 8, 0, 0, 7, 8]);
+  });
+});
+
+interface Started {
+  readonly status: number;
+  readonly index: number;
+}
+
+/** The guest calls an import asynchronously: `g: func() -> u32`, the result goes to `place`. */
+function start({ cx }: CoreGuest, host: () => ComponentValue, place = 64): Started {
+  const core = compileAsyncLoweredImport(func({}, u32), utf8)(cx, host, undefined);
+  const packed = Number(core(place));
+  return { status: packed & 0xf, index: packed >>> 4 };
+}
+
+describe("an asynchronous import", () => {
+  test("that answers at once has no subtask", () => {
+    const guest = createCoreGuest();
+    expect(start(guest, () => 9)).toEqual({ status: SUBTASK_STATES.returned, index: 0 });
+    expect(guest.cx.memory.view().getUint32(64, true)).toBe(9);
+  });
+
+  test("that waits wakes the guest through its set", async () => {
+    const guest = createCoreGuest();
+    const { cx } = guest;
+    const { promise, resolve } = Promise.withResolvers<number>();
+    const events: unknown[] = [];
+    let subtask = 0;
+    let set = 0;
+    const result = run(
+      cx,
+      () => {
+        const started = start(guest, () => promise);
+        expect(started.status).toBe(SUBTASK_STATES.started);
+        subtask = started.index;
+        set = Number(builtins.waitableSetNew(cx.instance)());
+        builtins.waitableJoin(cx.instance)(subtask, set);
+        setImmediate(() => resolve(9));
+        return waitFor(set);
+      },
+      (...event) => {
+        events.push(event);
+        builtins.subtaskDrop(cx.instance)(subtask);
+        builtins.waitableSetDrop(cx.instance)(set);
+        returning(cx)(cx.memory.view().getUint32(64, true));
+        return EXIT;
+      },
+    );
+    expect(await result).toBe(9);
+    expect(events).toEqual([[EVENT_CODES.subtask, subtask, SUBTASK_STATES.returned]]);
+    expect(cx.instance.handles.count).toBe(0);
+  });
+
+  test("that fails ends the call that waits for it, with the failure of the host", async () => {
+    const guest = createCoreGuest();
+    const { cx } = guest;
+    const cause = new Error("the host failed");
+    const failure = await failureOf(guest, () =>
+      run(cx, () => {
+        const { index } = start(guest, () => Promise.reject(cause));
+        const set = Number(builtins.waitableSetNew(cx.instance)());
+        builtins.waitableJoin(cx.instance)(index, set);
+        return waitFor(set);
+      }),
+    );
+    expect(failure).toBe(cause);
+  });
+
+  test("lends what it borrows until its end is delivered", async () => {
+    const guest = createCoreGuest();
+    const { cx } = guest;
+    guest.guest.defineResource(1, {});
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const give = compileAsyncLoweredImport(func({}, { kind: "own", resource: 1 }), utf8);
+    give(cx, () => ({}), undefined)(32);
+    const handle = cx.memory.view().getUint32(32, true);
+    const lend = compileAsyncLoweredImport(func({ self: borrow(1) }), utf8);
+    const subtask = Number(lend(cx, () => promise, undefined)(handle)) >>> 4;
+    const entry = cx.instance.handles.get(handle);
+    expect(entry).toMatchObject({ lendCount: 1 });
+    resolve();
+    await promise;
+    await new Promise(setImmediate);
+    expect(entry).toMatchObject({ lendCount: 1 });
+    expect(builtins.subtaskCancel(cx.instance, true)(subtask)).toBe(SUBTASK_STATES.returned);
+    expect(entry).toMatchObject({ lendCount: 0 });
+  });
+
+  test("that settles after the guest was closed writes nothing", async () => {
+    const guest = createCoreGuest();
+    const { promise, resolve } = Promise.withResolvers<number>();
+    start(guest, () => promise);
+    guest.guest.close();
+    resolve(9);
+    await new Promise(setImmediate);
+    expect(guest.cx.memory.view().getUint32(64, true)).toBe(0);
+  });
+});
+
+describe("waitable sets", () => {
+  test("answer a poll with the event, or that there is none", async () => {
+    const guest = createCoreGuest();
+    const { instance } = guest.cx;
+    const { promise, resolve } = Promise.withResolvers<number>();
+    const { index } = start(guest, () => promise);
+    const set = Number(builtins.waitableSetNew(instance)());
+    builtins.waitableJoin(instance)(index, set);
+    const poll = builtins.waitableSetPoll(guest.cx);
+    expect(poll(set, 16)).toBe(EVENT_CODES.none);
+    resolve(1);
+    await new Promise(setImmediate);
+    expect(poll(set, 16)).toBe(EVENT_CODES.subtask);
+    const view = guest.cx.memory.view();
+    expect([view.getUint32(16, true), view.getUint32(20, true)]).toEqual([index, 2]);
+    expect(poll(set, 16)).toBe(EVENT_CODES.none);
+  });
+
+  test("suspend a wait until there is an event", async () => {
+    const guest = createCoreGuest();
+    const { instance } = guest.cx;
+    const { promise, resolve } = Promise.withResolvers<number>();
+    const { index } = start(guest, () => promise);
+    const set = Number(builtins.waitableSetNew(instance)());
+    builtins.waitableJoin(instance)(index, set);
+    const waited = builtins.waitableSetWait(guest.cx)(set, 16);
+    resolve(1);
+    expect(await waited).toBe(EVENT_CODES.subtask);
+  });
+
+  test("starve none of their members", async () => {
+    const guest = createCoreGuest();
+    const { instance } = guest.cx;
+    const set = Number(builtins.waitableSetNew(instance)());
+    const indices = [1, 2, 3].map((value) => start(guest, async () => value).index);
+    for (const index of indices) builtins.waitableJoin(instance)(index, set);
+    await new Promise(setImmediate);
+    const seen = indices.map(() => {
+      builtins.waitableSetPoll(guest.cx)(set, 16);
+      return guest.cx.memory.view().getUint32(16, true);
+    });
+    expect(new Set(seen)).toEqual(new Set(indices));
+  });
+
+  test.each<[string, (guest: CoreGuest, set: number, subtask: number) => unknown, RegExp]>([
+    [
+      "dropped with members",
+      ({ cx }, set, subtask) => {
+        builtins.waitableJoin(cx.instance)(subtask, set);
+        return builtins.waitableSetDrop(cx.instance)(set);
+      },
+      /with waitables in it/u,
+    ],
+    [
+      "dropped while a call waits for it",
+      ({ cx }, set, subtask) => {
+        builtins.waitableJoin(cx.instance)(subtask, set);
+        void builtins.waitableSetWait(cx)(set, 16);
+        builtins.waitableJoin(cx.instance)(subtask, 0);
+        return builtins.waitableSetDrop(cx.instance)(set);
+      },
+      /waits for it/u,
+    ],
+    [
+      "joined by what is no waitable",
+      ({ cx }, set) => builtins.waitableJoin(cx.instance)(set, set),
+      /not a waitable/u,
+    ],
+    [
+      "polled with a place outside memory",
+      ({ cx }, set) => builtins.waitableSetPoll(cx)(set, 0x7fff_0000),
+      /outside memory/u,
+    ],
+    [
+      "and a subtask that is dropped before its end",
+      ({ cx }, _set, subtask) => builtins.subtaskDrop(cx.instance)(subtask),
+      /before its end/u,
+    ],
+    [
+      "and a subtask that is cancelled twice",
+      ({ cx }, _set, subtask) => {
+        void builtins.subtaskCancel(cx.instance, true)(subtask);
+        return builtins.subtaskCancel(cx.instance, true)(subtask);
+      },
+      /cancelled twice/u,
+    ],
+    [
+      "and a subtask in one that is cancelled synchronously",
+      ({ cx }, set, subtask) => {
+        builtins.waitableJoin(cx.instance)(subtask, set);
+        return builtins.subtaskCancel(cx.instance, false)(subtask);
+      },
+      /synchronously/u,
+    ],
+  ])("%s trap", async (_what, act, message) => {
+    const guest = createCoreGuest();
+    const subtask = start(guest, () => new Promise(() => {})).index;
+    const set = Number(builtins.waitableSetNew(guest.cx.instance)());
+    const cause = await failureOf(guest, () => act(guest, set, subtask));
+    expect(cause).toMatchObject({ message: expect.stringMatching(message) });
+  });
+});
+
+test("a cancelled subtask still ends as returned: the host's functions cannot be cancelled", async () => {
+  const guest = createCoreGuest();
+  const { promise, resolve } = Promise.withResolvers<number>();
+  const { index } = start(guest, () => promise);
+  const cancelled = builtins.subtaskCancel(guest.cx.instance, false)(index);
+  resolve(4);
+  expect(await cancelled).toBe(SUBTASK_STATES.returned);
+  builtins.subtaskDrop(guest.cx.instance)(index);
+  expect(guest.cx.instance.handles.count).toBe(0);
+});
+
+test("backpressure may not be lowered below zero", () => {
+  const { cx, guest } = createCoreGuest();
+  expect(builtins.backpressureDecrement(cx.instance)).toThrow(WebAssembly.RuntimeError);
+  expect(guest.failure?.cause).toBeInstanceOf(Trap);
+});
