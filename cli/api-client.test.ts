@@ -37,13 +37,13 @@ function problem(status: number, document: object): RequestListener {
 
 test("a problem keeps its code and details, and gets an exit status", async () => {
   await using server = await serve(
-    problem(422, { code: "FUNCTION_ERROR", detail: "no", details: { code: "sold-out" } }),
+    problem(422, { code: "FUNCTION_ERROR", detail: "no", details: { functionCode: "sold-out" } }),
   );
   await expect(server.client.json("GET", "/")).rejects.toMatchObject({
     code: "FUNCTION_ERROR",
     message: "no",
     exit: "functionFailed",
-    details: { status: 422, code: "sold-out" },
+    details: { status: 422, functionCode: "sold-out" },
   });
 });
 
@@ -57,6 +57,24 @@ test.each([
 ])("%i %s ends with %s", async (status, code, exit) => {
   await using server = await serve(problem(status, { code, detail: "d" }));
   await expect(server.client.json("GET", "/")).rejects.toMatchObject({ code, exit });
+});
+
+test("a failure of the function's own shows its code and details", async () => {
+  const details = { functionCode: "sold-out", functionDetails: '{"left":0}' };
+  await using server = await serve(problem(422, { code: "FUNCTION_ERROR", detail: "no", details }));
+  await expect(server.client.json("GET", "/")).rejects.toMatchObject({
+    body: '    sold-out {"left":0}',
+  });
+});
+
+test("an exception is named by its class", async () => {
+  const details = { exception: "TypeError", stack: "" };
+  await using server = await serve(
+    problem(500, { code: "FUNCTION_THREW", detail: "x is not a function", details }),
+  );
+  await expect(server.client.json("GET", "/")).rejects.toMatchObject({
+    message: "TypeError: x is not a function",
+  });
 });
 
 test("the stack of an exception is shown without what could drive a terminal", async () => {

@@ -186,7 +186,7 @@ export class ApiClient {
       );
     }
     const body = bodyOf(problem);
-    return new CliError(problem.code, printable(problem.detail), {
+    return new CliError(problem.code, messageOf(problem), {
       exit: exitOf(response.status, problem.code),
       hint: this.#hintFor(problem),
       body,
@@ -264,9 +264,21 @@ function parseProblem(text: string, status: number): Problem | undefined {
   };
 }
 
-/** What an author needs to see in full: the stack of an exception, or every problem of an upload. */
+/** The host's words; of an exception with its class, as JavaScript itself would say it. */
+function messageOf({ code, detail, details }: Problem): string {
+  const { exception } = details;
+  return code === "FUNCTION_THREW" && typeof exception === "string"
+    ? `${printable(exception)}: ${printable(detail)}`
+    : printable(detail);
+}
+
+/** What an author needs to see in full: a failure's own code and details, a stack, every problem of an upload. */
 function bodyOf(problem: Problem): string | undefined {
-  const { stack, problems } = problem.details;
+  const { functionCode, functionDetails, stack, problems } = problem.details;
+  if (typeof functionCode === "string") {
+    const details = typeof functionDetails === "string" ? ` ${printable(functionDetails)}` : "";
+    return `    ${printable(functionCode)}${details}`;
+  }
   if (typeof stack === "string" && stack !== "") {
     return printable(stack)
       .split("\n")

@@ -1,4 +1,6 @@
 import type { BuildDiagnostic, BuildError, BuildLogEntry } from "@downpour/sdk/build";
+import { relative } from "node:path";
+import process from "node:process";
 import { CliError } from "./cli-error.ts";
 import type { BuildEngine } from "./project-file.ts";
 import { formatBytes, formatDuration, printable } from "./terminal.ts";
@@ -18,7 +20,7 @@ export async function buildProject(
   options: { readonly entry: string; readonly engine: BuildEngine; readonly minify?: boolean },
   terminal: Terminal,
 ): Promise<BuiltProject> {
-  const progress = terminal.progress(`building ${options.entry}`);
+  const progress = terminal.progress(`building ${relative(process.cwd(), options.entry)}`);
   try {
     // The compilers behind it take a while to load: only commands that build pay for them.
     const sdk = await import("@downpour/sdk/build");

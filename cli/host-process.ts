@@ -4,7 +4,7 @@
 
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { openSync, closeSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { createServer } from "node:net";
@@ -50,6 +50,8 @@ export function spawnHost(options: HostProcessOptions): ChildProcess {
         local.dataPath,
         "--admin-token-file",
         local.adminTokenPath,
+        // A token that is lost cannot be read back from the store: it is replaced.
+        ...(existsSync(local.adminTokenPath) ? [] : ["--reset-admin-token"]),
       ],
       {
         // A terminal sends Ctrl-C to its whole process group: the host must outlive it until it is told to drain.

@@ -15,8 +15,8 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
 }
 
 /** A document of the host as the type of its schema, which the host writes it by; undefined where it is no object. */
-// eslint-disable-next-line typescript/no-unnecessary-type-parameters -- The one place where an answer gets its type.
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- The one place where an answer gets its type.
 export function parseDocument<T extends object>(text: string): T | undefined {
-  // eslint-disable-next-line typescript/no-unsafe-type-assertion -- As above.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- As above.
   return parseRecord(text) as T | undefined;
 }

@@ -149,7 +149,7 @@ export class Terminal {
 /** Text of a stranger, made safe to print: control characters but line break and tab become visible (O3). */
 export function printable(text: string): string {
   return text.replaceAll(
-    // eslint-disable-next-line no-control-regex -- these are what must not reach the terminal.
+    // oxlint-disable-next-line no-control-regex -- these are what must not reach the terminal.
     /[\u0000-\u0008\u000B-\u001F\u007F-\u009F\u202A-\u202E\u2066-\u2069]/gu,
     (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`,
   );

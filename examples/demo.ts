@@ -147,9 +147,9 @@ async function call(client: ApiClient, { app, functionName, input }: Call): Prom
 }
 
 /** A failure that the function raised on purpose is an answer too. */
-async function answerOf(call: Promise<{ readonly body: Uint8Array }>): Promise<string> {
+async function answerOf(calling: Promise<{ readonly body: Uint8Array }>): Promise<string> {
   try {
-    return new TextDecoder().decode((await call).body);
+    return new TextDecoder().decode((await calling).body);
   } catch (cause) {
     if (!(cause instanceof CliError) || cause.code !== "FUNCTION_ERROR") throw cause;
     return `${cause.code}: ${cause.message}`;

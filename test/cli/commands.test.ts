@@ -94,14 +94,19 @@ describe("invoke", () => {
     const result = await cli("invoke", "buy", "--json");
     expect(result.status).toBe(7);
     expect(result.json()).toMatchObject({
-      error: { code: "FUNCTION_ERROR", message: expect.stringContaining("nothing is left") },
+      error: {
+        code: "FUNCTION_ERROR",
+        message: "nothing is left",
+        details: { functionCode: "sold-out", functionDetails: '{"left":0}' },
+      },
     });
-    expect(JSON.stringify(result.json())).toContain("sold-out");
+    expect((await cli("invoke", "buy")).stderr).toContain('sold-out {"left":0}');
   });
 
   test("an exception shows the author's file and line", async () => {
     const result = await cli("invoke", "crash", "[]");
     expect(result.status).toBe(7);
+    expect(result.stderr).toContain("TypeError:");
     expect(result.stderr).toContain("FUNCTION_THREW");
     expect(result.stderr).toContain("src/index.ts:12:");
   });
