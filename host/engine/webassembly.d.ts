@@ -17,7 +17,7 @@ declare namespace WebAssembly {
       readonly name: string;
       readonly kind: ExternalKind;
     }[];
-    readonly #brand: true;
+    private readonly brand: true;
   }
 
   class Instance {
@@ -33,21 +33,21 @@ declare namespace WebAssembly {
 
   class Table {
     readonly length: number;
-    readonly #brand: true;
+    private readonly brand: true;
   }
 
   class Global {
-    readonly #brand: true;
+    private readonly brand: true;
   }
 
   class Tag {
-    readonly #brand: true;
+    private readonly brand: true;
   }
 
   /** A function that suspends the WebAssembly stack which calls it, when it returns a promise. */
   class Suspending {
     constructor(asyncFunction: (...args: never[]) => unknown);
-    readonly #brand: true;
+    private readonly brand: true;
   }
 
   /** Runs an exported function on a stack of its own, that may suspend. */
@@ -58,4 +58,9 @@ declare namespace WebAssembly {
   class RuntimeError extends Error {}
   class CompileError extends Error {}
   class LinkError extends Error {}
+  class SuspendError extends Error {}
+  /** What a guest threw by itself, with its own exception handling. */
+  class Exception {
+    private readonly brand: true;
+  }
 }

@@ -71,7 +71,7 @@ test("a name keeps its byte-order mark", () => {
 });
 
 test("a name above the limit is too complex, not malformed", () => {
-  expect(() => readerOf(0x09, ...new Array<number>(9).fill(0x61)).name("a name")).toThrow(
+  expect(() => readerOf(0x09, ...Array.from({ length: 9 }, () => 0x61)).name("a name")).toThrow(
     expect.objectContaining({ kind: "too-complex", message: "a name has 9 bytes, the limit is 8" }),
   );
 });

@@ -20,6 +20,10 @@ export function wholeSection(id: number, bytes: Iterable<number>): Bytes {
   return [id, ...u32(body.length), ...body];
 }
 
+export function repeat(count: number, bytes: Bytes): Bytes[] {
+  return Array.from({ length: count }, () => bytes);
+}
+
 export function name(text: string): Bytes {
   const bytes = new TextEncoder().encode(text);
   return [...u32(bytes.length), ...bytes];
