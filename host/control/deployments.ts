@@ -28,7 +28,8 @@ import type { ChangeTicket } from "./upload-order.ts";
 /** What the scheduler must do for whoever decides what exists. */
 export interface AppRunner {
   deploy(app: DeployedApp): void;
-  remove(tenantId: string, app: string): void;
+  /** Settles when nothing of the app runs any more. */
+  remove(tenantId: string, app: string): Promise<void>;
 }
 
 export interface DeploymentsOptions {
@@ -150,7 +151,7 @@ export class Deployments {
     try {
       await apps.remove(tenantId, app);
       this.#order.applied(ticket);
-      runner.remove(tenantId, app);
+      await runner.remove(tenantId, app);
       logs.forget(tenantId, app);
       metrics.forget(tenantId, app);
     } finally {

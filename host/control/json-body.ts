@@ -1,6 +1,6 @@
 import type { FastifyInstance } from "fastify";
-import { Value } from "typebox/value";
 import { Compile } from "typebox/compile";
+import { Type } from "typebox";
 import type { TSchema } from "typebox";
 import { HostError } from "../errors.ts";
 
@@ -47,10 +47,23 @@ export function compileValidator({
   const validator = Compile(schema);
   const isBody = httpPart === "body";
   return (data) => {
-    const value = isBody ? (data ?? {}) : Value.Convert(schema, data);
+    const value = isBody ? (data ?? {}) : fromText(schema, data);
     if (validator.Check(value)) return { value };
     return { error: toError(validator.Errors(value), httpPart ?? "request") };
   };
+}
+
+/** Paths and queries are text: what reads as a number or a boolean becomes one where the schema wants it. */
+function fromText(schema: TSchema, data: unknown): unknown {
+  if (!Type.IsObject(schema) || typeof data !== "object" || data === null) return data;
+  const converted = Object.entries(data).map(([key, value]: [string, unknown]) => {
+    const wanted = schema.properties[key];
+    if (typeof value !== "string") return [key, value];
+    if (Type.IsInteger(wanted) && /^-?\d{1,15}$/u.test(value)) return [key, Number(value)];
+    if (Type.IsBoolean(wanted) && /^(?:true|false)$/u.test(value)) return [key, value === "true"];
+    return [key, value];
+  });
+  return Object.fromEntries(converted);
 }
 
 interface Issue {

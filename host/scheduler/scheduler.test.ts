@@ -418,8 +418,10 @@ describe("a deployment", () => {
     await running.invoke(call("echo", "loads the revision"));
     const first = running.invoke(call("sleep", "60000"));
     const second = running.invoke(call("echo"));
-    running.remove("acme", "behaviour");
+    const removed = running.remove("acme", "behaviour");
     expect(text((await first).outcome)).toBe("APP_NOT_FOUND");
+    await removed;
+    expect(running.stats().inFlight).toBe(0);
     expect(text((await second).outcome)).toBe("APP_NOT_FOUND");
     await expect(running.invoke(call("echo"))).rejects.toMatchObject({ code: "APP_NOT_FOUND" });
   });

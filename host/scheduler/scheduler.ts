@@ -75,6 +75,8 @@ interface AppSlot {
   revision: Revision;
   readonly queue: BoundedQueue<Ticket>;
   inFlight: number;
+  /** For whoever removed the app, and waits until nothing of it runs. */
+  onIdle: (() => void) | undefined;
 }
 
 interface Ticket {
@@ -159,7 +161,14 @@ export class Scheduler {
     const slot = this.#slots.get(slotKey);
     if (slot === undefined) {
       const queue = new BoundedQueue<Ticket>();
-      this.#slots.set(slotKey, { tenantId, app: name, revision, queue, inFlight: 0 });
+      this.#slots.set(slotKey, {
+        tenantId,
+        app: name,
+        revision,
+        queue,
+        inFlight: 0,
+        onIdle: undefined,
+      });
       return;
     }
     const previous = slot.revision;
@@ -168,8 +177,8 @@ export class Scheduler {
     if (slot.queue.depth > 0) this.#offer(slot);
   }
 
-  /** Ends what runs of the app and forgets it. */
-  remove(tenantId: string, app: string): void {
+  /** Ends what runs of the app and forgets it. Settles when nothing of it runs any more. */
+  async remove(tenantId: string, app: string): Promise<void> {
     const slotKey = toSlotKey(tenantId, app);
     const slot = this.#slots.get(slotKey);
     if (slot === undefined) return;
@@ -505,6 +514,7 @@ export class Scheduler {
     running.executor.inFlight -= 1;
     running.revision.inFlight -= 1;
     slot.inFlight -= 1;
+    if (slot.inFlight === 0) slot.onIdle?.();
     if (running.revision.isSuperseded && running.revision.inFlight === 0)
       this.#unload(running.revision);
   }
