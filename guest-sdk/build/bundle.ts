@@ -9,7 +9,8 @@ import type { BuildDiagnostic } from "./build-error.ts";
 import type { JavaScriptEngine } from "./componentize.ts";
 import { createLineTable } from "./line-table.ts";
 import type { LineTable } from "../src/errors/line-table.ts";
-import { displayPath, sdkModule } from "./project.ts";
+import { polyfillsFor } from "./polyfills.ts";
+import { displayPath, isWithin, sdkModule, sdkSourceFolder } from "./project.ts";
 import type { Project } from "./project.ts";
 import { judgeImport } from "./unsupported-imports.ts";
 
@@ -25,13 +26,6 @@ const LINE_TABLE_TEXT = new RegExp(`(["'\`])${LINE_TABLE}\\1(?![\\s\\S]*${LINE_T
 
 /** Interfaces that the host serves. */
 const HOST_IMPORT = /^(?:downpour:faas|wasi:random)\//;
-
-/** Globals that are too heavy for every function: bundled where they are named. */
-const POLYFILLS: Readonly<Record<string, string>> = {
-  URL: "src/polyfills/url",
-  URLSearchParams: "src/polyfills/url-search-params",
-  structuredClone: "src/polyfills/structured-clone",
-};
 
 export async function bundle(
   project: Project,
@@ -57,7 +51,6 @@ export async function bundle(
           DOWNPOUR_ENGINE: JSON.stringify(options.engine),
           "process.env.NODE_ENV": '"production"',
         },
-        inject: options.engine === "quickjs" ? injections() : {},
       },
       plugins: [entryPlugin(project, options.engine), imports.plugin],
       onLog: (level, log) => {
@@ -85,30 +78,37 @@ export async function bundle(
   }
   await imports.throwRefusals();
   if (unresolved.length > 0) throw new BuildError("bundle-failed", unresolved);
-  return finish(project, chunk, warnings);
+  const polyfills = options.engine === "quickjs" ? await polyfillsFor(sourcesOf(chunk)) : "";
+  return finish(project, chunk, { polyfills, warnings });
+}
+
+/** The bundled code of everything but this SDK. */
+function sourcesOf(chunk: OutputChunk): string[] {
+  return Object.entries(chunk.modules)
+    .filter(([id]) => !isWithin(id, sdkSourceFolder))
+    .map(([, { code }]) => code ?? "");
 }
 
 function finish(
   project: Project,
   chunk: OutputChunk,
-  warnings: readonly BuildDiagnostic[],
+  extras: { readonly polyfills: string; readonly warnings: readonly BuildDiagnostic[] },
 ): Bundle {
   if (chunk.map === null) throw new Error("the bundler gave no source map");
-  const lineTable = createLineTable(project, chunk.map, project.root);
-  // The table stands in the last statements: no code of the author's is behind it on a line.
+  const { sources, mappings } = createLineTable(project, chunk.map, project.root);
+  // What stands in front moves every line of the bundle down.
+  const lineTable = {
+    sources,
+    mappings: extras.polyfills.replaceAll(/[^\n]+|\n/g, toShift) + mappings,
+  };
   const table = JSON.stringify(JSON.stringify(lineTable));
   const source = chunk.code.replace(LINE_TABLE_TEXT, () => table);
   if (source === chunk.code) throw new Error("the bundler changed the generated entry");
-  return { source, lineTable, warnings };
+  return { source: extras.polyfills + source, lineTable, warnings: extras.warnings };
 }
 
-function injections(): Record<string, [string, string]> {
-  const injected: Record<string, [string, string]> = {};
-  for (const [name, path] of Object.entries(POLYFILLS)) {
-    injected[name] = [sdkModule(path), name];
-    injected[`globalThis.${name}`] = [sdkModule(path), name];
-  }
-  return injected;
+function toShift(text: string): string {
+  return text === "\n" ? ";" : "";
 }
 
 /** Adds the generated entry, and makes the author's `@downpour/sdk` this very copy. */

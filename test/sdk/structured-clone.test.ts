@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { structuredClone as cloneStructured } from "../../guest-sdk/src/polyfills/structured-clone.ts";
+import { cloneStructured } from "../../guest-sdk/src/globals/structured-clone.ts";
 
 describe("structuredClone agrees with the platform's", () => {
   test("for values of all kinds", () => {

@@ -1,0 +1,245 @@
+import { fileURLToPath } from "node:url";
+import { beforeEach, describe, expect, test } from "vitest";
+import { buildComponent } from "../../guest-sdk/build/index.ts";
+import type { JavaScriptEngine } from "../../guest-sdk/build/index.ts";
+import { FunctionHost } from "./testing/function-host.ts";
+
+const entry = fileURLToPath(new URL("../../guest-sdk/fixtures/functions.ts", import.meta.url));
+const components = new Map<JavaScriptEngine, Promise<Uint8Array>>();
+
+/** Built once for each engine: the tests share the component, and nothing else. */
+function componentOf(engine: JavaScriptEngine): Promise<Uint8Array> {
+  const known = components.get(engine);
+  if (known !== undefined) return known;
+  const built = buildComponent({ entry, engine }).then(({ component }) => component);
+  components.set(engine, built);
+  return built;
+}
+
+describe.each<JavaScriptEngine>(["quickjs", "starlingmonkey"])("functions on %s", (engine) => {
+  let host: FunctionHost;
+  beforeEach(async () => {
+    host = new FunctionHost(await componentOf(engine));
+  });
+
+  test("describe tells the functions", async () => {
+    expect(await host.describe()).toMatchObject({
+      sdk: "0.1.0",
+      functions: expect.arrayContaining([
+        { name: "addOne", description: "Adds one" },
+        { name: "nothing" },
+      ]),
+    });
+  });
+
+  test.each([
+    ["addOne", 1, 2],
+    ["nothing", undefined, null],
+    ["awaits", ["a", "b"], ["Hello, a", "Hello, b"]],
+    ["bytes", undefined, { mediaType: "application/octet-stream", body: "é€😀" }],
+    ["doubled", { n: 4 }, 8],
+    ["schema", 4, 12],
+  ])("%s(%j) is %j", async (name, input, output) => {
+    expect(await host.call(name, input)).toEqual({ tag: "ok", val: output });
+  });
+
+  test("a raw function passes any bytes of any media type", async () => {
+    expect(await host.call("echo", Uint8Array.of(0x41, 0x42), "x/y")).toEqual({
+      tag: "ok",
+      val: { mediaType: "x/y+echo", body: "AB" },
+    });
+  });
+
+  test.each([
+    ["not JSON", "addOne", new TextEncoder().encode("{oops"), "application/json", "is not JSON"],
+    ["not UTF-8", "addOne", Uint8Array.of(0xff), "application/json", "is not UTF-8"],
+    ["another media type", "addOne", Uint8Array.of(0x31), "text/plain", 'not "text/plain"'],
+    ["what a parser refuses", "doubled", { n: "4" }, "application/json", "$.n is a number"],
+    ["what a schema refuses", "schema", 5, "application/json", "$.a.b: is not 4"],
+  ])("%s is invalid input", async (_, name, input, mediaType, message) => {
+    expect(await host.call(name, input, mediaType)).toMatchObject({
+      tag: "err",
+      val: { tag: "invalid-input", val: expect.stringContaining(message) },
+    });
+  });
+
+  test("an unknown function is named", async () => {
+    expect(await host.call("toString")).toEqual({
+      tag: "err",
+      val: { tag: "unknown-function", val: "toString" },
+    });
+  });
+
+  test("a failure on purpose reaches the caller with code, message and details", async () => {
+    const { val } = await host.call("fails", "no-such-entry");
+    expect(val).toMatchObject({
+      tag: "function-error",
+      val: {
+        code: "no-such-entry",
+        message: "as asked",
+        details: {
+          mediaType: "application/json",
+          body: new TextEncoder().encode(`{"code":"no-such-entry"}`),
+        },
+      },
+    });
+  });
+
+  test("an exception has the author's files and lines, and its cause's", async () => {
+    const { val } = await host.call("throws");
+    expect(val).toMatchObject({
+      tag: "uncaught-exception",
+      val: {
+        name: "RangeError",
+        message: "out of range",
+        stack: expect.stringMatching(
+          /^at inner \(.*functions\.ts:56:\d+\)\nat throws \(.*functions\.ts:59:\d+\)\ncaused by TypeError: root/,
+        ),
+      },
+    });
+  });
+
+  test("an exception after an await has its line, and the instance serves on", async () => {
+    const { val } = await host.call("throwsLater", null);
+    expect(val).toMatchObject({
+      val: { name: "TypeError", stack: expect.stringMatching(/functions\.ts:64:\d+/) },
+    });
+    expect(await host.call("addOne", 1)).toEqual({ tag: "ok", val: 2 });
+  });
+
+  test("what is thrown need not be an error", async () => {
+    expect((await host.call("throwsText")).val).toMatchObject({
+      tag: "uncaught-exception",
+      val: { message: '"just text"', stack: "" },
+    });
+  });
+
+  test("a result that JSON cannot carry is named by its path", async () => {
+    expect((await host.call("unserializable")).val).toEqual({
+      tag: "unserializable-result",
+      val: "$.a[2].b is a function, which JSON cannot carry",
+    });
+    expect((await host.call("badDetails")).val).toMatchObject({
+      tag: "unserializable-result",
+      val: expect.stringContaining("details of a FunctionError"),
+    });
+  });
+
+  test("state: registers, bytes, counters, pages, at the level that was asked for", async () => {
+    expect((await host.call("stateRoundTrip")).val).toEqual({
+      before: null,
+      sums: [1, 42, 43],
+      value: 43,
+      raw: true,
+      many: [{ n: 1 }, null],
+      keys: ["counter", "raw", "register"],
+      after: null,
+    });
+    expect(host.calls).toContainEqual([
+      "put",
+      "register",
+      new TextEncoder().encode(`{"n":1}`),
+      "memory",
+    ]);
+    expect(host.calls).toContainEqual(["put", "raw", Uint8Array.of(1, 2), "durable"]);
+    expect(host.calls).toContainEqual(["counter-add", "counter", 41n, "async"]);
+    expect(host.calls.filter(([name]) => name === "list-keys")).toEqual([
+      ["list-keys", "", undefined, 2],
+      ["list-keys", "", "raw", 2],
+    ]);
+  });
+
+  test("state: every refusal has its class", async () => {
+    host.counters.set("counter", 5n);
+    expect((await host.call("stateRefusals")).val).toEqual([
+      "InvalidKeyError invalid-key",
+      "WrongKindError counter",
+      "ValueTooLargeError value-too-large",
+      "CounterOverflowError counter-overflow",
+      "RangeError: A counter takes whole numbers, not 0.5",
+      "RangeError: A page has 1 to 1000 keys, not 0",
+      "UnserializableError: $ is NaN, which JSON cannot carry",
+    ]);
+    host.isFull = true;
+    expect((await host.call("putOne")).val).toMatchObject({
+      val: { name: "StateUnavailableError", message: "State is unavailable: the disk is full" },
+    });
+  });
+
+  test("state: a counter goes below zero, where the engine's bindings can say so", async () => {
+    const expected: Readonly<Record<JavaScriptEngine, unknown>> = {
+      quickjs: { tag: "ok", val: -3 },
+      starlingmonkey: {
+        tag: "err",
+        val: {
+          tag: "uncaught-exception",
+          val: expect.objectContaining({ message: expect.stringContaining("build with QuickJS") }),
+        },
+      },
+    };
+    expect(await host.call("subtract", 3)).toEqual(expected[engine]);
+  });
+
+  test("the context is the running invocation's", async () => {
+    expect((await host.call("who")).val).toEqual({
+      same: true,
+      invocationId: "invocation-1",
+      tenant: "acme",
+      revision: "00ff",
+      idempotencyKey: "key-1",
+      metadata: { "x-name": "value" },
+      inTime: true,
+    });
+  });
+
+  test("the console is the function's log, and a group ends with its invocation", async () => {
+    await host.call("logs");
+    await host.call("logs");
+    expect(host.log.slice(5)).toEqual([
+      { level: "info", message: "hi there { a: [1] }" },
+      { level: "debug", message: "low" },
+      {
+        level: "warn",
+        message: expect.stringMatching(/^RangeError: shown\n {4}at logs \(.*functions\.ts:\d+/),
+      },
+      { level: "info", message: "group" },
+      { level: "error", message: "  inside" },
+    ]);
+  });
+
+  test("instances of one snapshot draw different numbers", async () => {
+    const first = (await host.call("random")).val;
+    host.renew();
+    const second = (await host.call("random")).val;
+    expect(first).toMatchObject({
+      bytes: 8,
+      uuid: expect.stringMatching(/^[\da-f]{8}-[\da-f]{4}-4/),
+    });
+    expect(second).not.toMatchObject({ random: Reflect.get(Object(first), "random") });
+    expect(second).not.toMatchObject({ uuid: Reflect.get(Object(first), "uuid") });
+    // Drawn while the module was loaded, so kept in the snapshot.
+    expect(second).toMatchObject({ atLoad: Reflect.get(Object(first), "atLoad") });
+  });
+
+  test("the web's globals are there", async () => {
+    expect((await host.call("web")).val).toEqual({
+      href: "https://user@example.com:8080/b?q=%C3%A4&r=1&s=%C3%BC+%2B#top",
+      q: "ä",
+      params: [["a", "1"]],
+      clone: [1],
+      text: "€\uFFFD",
+      base64: "plain",
+      clock: true,
+    });
+  });
+
+  test("what is not there says so", async () => {
+    expect((await host.call("absent")).val).toEqual({
+      present: [],
+      refused: [
+        expect.stringContaining("fetch is not available yet"),
+        expect.stringContaining("setTimeout is not available yet"),
+      ],
+    });
+  });
+});
