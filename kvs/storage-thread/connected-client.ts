@@ -8,8 +8,8 @@
 // C3. No lock is held, and nothing waits for another thread but promises.
 //
 // Limits: with `writesInFlightMax` writes or `bytesInFlightMax` bytes not stored yet, a write is
-// rejected with `BACK_PRESSURE`. From half of that, level `memory` is answered like `async`, so that
-// a writer that awaits its writes slows down before it is refused. A key or a value beyond its limit
+// rejected with `BACK_PRESSURE`. From half of that, every write is answered when it is stored, so that
+// writers that await their writes slow down to the disk's speed before they are refused. A key or a value beyond its limit
 // is refused before it is sent.
 //
 // Level `memory` is answered here for a put and a delete. Should the storage thread refuse it later
@@ -43,7 +43,10 @@ const WRITE_BYTES = 64;
 
 const NO_RESULT: WriteResult = Object.freeze({});
 
-/** Makes a client in the thread that was given the connection. */
+/**
+ * Makes a client in the thread that was given the connection. A thread that is terminated inside this
+ * call (or inside `close`) may end the process; before and after it, it may be at any time.
+ */
 export function connectStateClient(connection: StateConnection): StateClient {
   if (new StoreSignals(connection.signals).hasEnded) {
     throw new KvsError("STORE_UNAVAILABLE", "the storage thread has ended");
@@ -119,13 +122,11 @@ class ConnectedStateClient implements StateClient {
   ): Promise<WriteResult> | WriteResult {
     try {
       this.#check(key, mutation);
-      const isAnsweredHere =
-        durability === "memory" && mutation.kind !== "add" && !this.#isUnderPressure();
-      if (isAnsweredHere && mutation.kind === "put") {
-        const held = this.read(key);
-        if (held !== undefined && held.kind !== "register") throw wrongKind(held);
-      }
-      return this.#send(key, mutation, durability, isAnsweredHere);
+      if (this.#isUnderPressure()) return this.#sendForAnswer(key, mutation, "durable");
+      if (durability !== "memory") return this.#sendForAnswer(key, mutation, durability);
+      // The counter's value comes from the thread that owns it.
+      if (mutation.kind === "add") return this.#sendForAnswer(key, mutation, "async");
+      return this.#sendAnswered(key, mutation);
     } catch (error) {
       return Promise.reject(error instanceof Error ? error : new Error(String(error)));
     }
@@ -181,24 +182,41 @@ class ConnectedStateClient implements StateClient {
     );
   }
 
+  /** Level `memory`: answered here, and read from the overlay until it is stored. */
+  #sendAnswered(key: string, mutation: Mutation): WriteResult {
+    const held = mutation.kind === "put" ? this.read(key) : undefined;
+    if (held !== undefined && held.kind !== "register") throw wrongKind(held);
+    const value = valueAfter(mutation);
+    const number = this.#send(key, mutation, "memory", { value, answer: undefined });
+    this.#overlay.add(key, number, value);
+    return NO_RESULT;
+  }
+
+  async #sendForAnswer(
+    key: string,
+    mutation: Mutation,
+    durability: "async" | "durable",
+  ): Promise<WriteResult> {
+    const answer = Promise.withResolvers<WriteResult>();
+    const value = durability === "async" ? valueAfter(mutation) : undefined;
+    this.#send(key, mutation, durability, { value, answer });
+    return answer.promise;
+  }
+
   #send(
     key: string,
     mutation: Mutation,
     durability: Durability,
-    isAnsweredHere: boolean,
-  ): Promise<WriteResult> | WriteResult {
-    const level = durability === "memory" && !isAnsweredHere ? "async" : durability;
-    const value = level === "durable" ? undefined : valueAfter(mutation);
+    settling: Pick<PendingWrite, "value" | "answer">,
+  ): number {
     const bytes = WRITE_BYTES + key.length + (mutation.kind === "put" ? mutation.value.length : 0);
-    const answer = isAnsweredHere ? undefined : Promise.withResolvers<WriteResult>();
     const number = this.#firstNumber + this.#pending.length;
-    this.#batch.push(key, mutation, level);
+    this.#batch.push(key, mutation, durability);
     if (this.#pending.length === 0) this.#connection.port.ref();
-    this.#pending.push({ key, durability: level, bytes, value, answer, state: "waiting" });
+    this.#pending.push({ key, durability, bytes, ...settling, state: "waiting" });
     this.#bytesInFlight += bytes;
-    if (isAnsweredHere) this.#overlay.add(key, number, value);
     this.#flushLater();
-    return answer === undefined ? NO_RESULT : answer.promise;
+    return number;
   }
 
   #flushLater(): void {

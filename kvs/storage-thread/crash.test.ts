@@ -1,14 +1,14 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
 import { startStorageThread } from "../index.ts";
 import type { StateClient } from "../index.ts";
 import { temporaryDirectory } from "../testing/temporary-directory.ts";
 
-const writerProcess = fileURLToPath(new URL("../testing/writer-process.ts", import.meta.url));
+const writerProcess = join(import.meta.dirname, "../testing/writer-process.ts");
 
 /** What the killed process has said. */
 interface Said {

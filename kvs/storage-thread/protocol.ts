@@ -73,7 +73,9 @@ export interface RejectedWrite {
 /** From the main thread to the storage thread. */
 export type StorageRequest =
   | { readonly kind: "connect"; readonly port: MessagePort }
-  | { readonly kind: "close" };
+  | { readonly kind: "close" }
+  /** Exit at once, with nothing drained. */
+  | { readonly kind: "abandon" };
 
 /** From the storage thread to the main thread. */
 export type StorageReply =

@@ -53,7 +53,7 @@ async function errorOf(promise: Promise<unknown>): Promise<unknown> {
 
 function startClientThread(thread: StorageThread, job: ClientThreadJob): Worker {
   const connection = thread.connect();
-  const worker = new Worker(new URL("../testing/client-thread.ts", import.meta.url), {
+  const worker = new Worker(join(import.meta.dirname, "../testing/client-thread.ts"), {
     workerData: { connection, job },
     transferList: [connection.port],
   });
@@ -134,6 +134,19 @@ describe("a client", () => {
     for (const [index, model] of models.entries()) {
       expect(readAll(reopened, `${index + 1}/`)).toEqual(model);
     }
+  });
+
+  test("that awaits its writes at level async or memory is slowed down, and never refused", async () => {
+    const thread = await start({ clientLimits: { writesInFlightMax: 64 } });
+    const client = thread.client();
+    const counts = Array.from({ length: 16 }, async (_, index) => {
+      const mutation = index % 2 === 0 ? add : put(String(index));
+      for (let count = 0; count < 50; count += 1) {
+        await write(client, `k${index}`, mutation, index % 3 === 0 ? "memory" : "async");
+      }
+    });
+    await Promise.all(counts);
+    expect(client.read("k0")).toEqual({ kind: "counter", value: 50n });
   });
 
   test("sees the durable write of another as soon as that is answered, in the same turn", async () => {

@@ -1,3 +1,5 @@
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { KvsError } from "../errors.ts";
 import type { StateClient } from "../state-client.ts";
@@ -13,6 +15,9 @@ import type {
   StorageThreadData,
 } from "./protocol.ts";
 import { WriteCounts } from "./write-counts.ts";
+
+/** How long a thread that hangs in a call is asked to exit before it is terminated. */
+const ABANDON_GRACE_MS = 2_000;
 
 export interface StorageThreadOptions {
   /** It is created if it is not there, and belongs to the store alone. */
@@ -37,7 +42,10 @@ export interface StorageThreadStats {
  *     stored is known only by opening it again: end the process, or start another thread.
  */
 export interface StorageThread {
-  /** For one more thread: post it with its `port` transferred, and call `connectStateClient` there. */
+  /**
+   * For one more thread: post it with its `port` transferred, and call `connectStateClient` there.
+   * That thread may be terminated at any time before that call or after it, and never inside it.
+   */
   connect(): StateConnection;
   /** A client for the calling thread. */
   client(): StateClient;
@@ -48,7 +56,7 @@ export interface StorageThread {
    * Rejects if answered writes of level async or memory could not be stored (a full disk).
    */
   close(): Promise<void>;
-  /** Ends the thread where it stands, as a crash would: writes under way reject. */
+  /** Ends the thread with nothing drained, as a crash would: writes under way reject. */
   terminate(): Promise<void>;
 }
 
@@ -62,7 +70,7 @@ export async function startStorageThread(options: StorageThreadOptions): Promise
     counts: counts.shared,
     groupLimits: options.groupLimits ?? {},
   };
-  const worker = new Worker(new URL("./thread.ts", import.meta.url), {
+  const worker = new Worker(join(import.meta.dirname, "thread.ts"), {
     name: "storage",
     workerData: data,
   });
@@ -149,7 +157,14 @@ class RunningStorageThread implements StorageThread {
 
   async terminate(): Promise<void> {
     this.#isEnding = true;
-    await this.#worker.terminate();
+    const request: StorageRequest = { kind: "abandon" };
+    this.#worker.postMessage(request);
+    // Asked first: a thread that is terminated inside a call of lmdb may take the process with it.
+    const isLate = await Promise.race([
+      this.#exited.promise.then(() => false),
+      setTimeout(ABANDON_GRACE_MS, true, { ref: false }),
+    ]);
+    if (isLate) await this.#worker.terminate();
     await this.#exited.promise;
   }
 

@@ -65,7 +65,8 @@ async function run(): Promise<void> {
   });
   main.on("message", (request: StorageRequest) => {
     if (request.kind === "connect") connect(request.port, groups);
-    else void close(store, groups);
+    else if (request.kind === "close") void close(store, groups);
+    else process.exit();
   });
   reply({ kind: "ready" });
 }

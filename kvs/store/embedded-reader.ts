@@ -1,8 +1,12 @@
 // Reads an embedded store's LMDB environment in the calling thread. It writes nothing and holds no
-// lock: a thread may be ended inside any of its calls (LMDB then frees the thread's snapshot).
+// lock: once it is constructed, its thread may be terminated inside any of its calls (LMDB then frees
+// the thread's snapshot).
 //
 // R1. Every read sees all commits that were announced in the signals before it began.
 // R2. What it returns is a copy: nothing refers to the memory map.
+// R3. After the constructor no native object is made. lmdb's constructors for environments,
+//     transactions and cursors end the whole process when their thread is terminated inside them;
+//     its plain functions, which are all that a read calls then, do not.
 
 import { open } from "lmdb";
 import type { RootDatabase } from "lmdb";
@@ -57,6 +61,7 @@ export class EmbeddedReader {
     this.#signals = signals;
     this.#seen = signals.commits;
     environment.resetReadTxn();
+    this.#makeNativeObjects();
   }
 
   get(key: string): Entry | undefined {
@@ -89,6 +94,12 @@ export class EmbeddedReader {
       const kind = bytes === undefined ? "absent" : decodeEntryKind(bytes, bytes.length);
       if (kind !== "absent") yield { key: Buffer.from(keyBytes).toString(), kind };
     }
+  }
+
+  /** The snapshot and the cursor that every later read uses again (R3). */
+  #makeNativeObjects(): void {
+    this.#environment.getBinaryFast(FIRST_KEY);
+    for (const _ of this.#environment.getKeys({ start: FIRST_KEY, limit: 1 })) break;
   }
 
   #bytes(key: Buffer): Uint8Array | undefined {
