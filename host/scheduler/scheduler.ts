@@ -193,6 +193,10 @@ export class Scheduler {
     for (const ticket of this.#tickets.values()) {
       if (ticket.slot === slot && ticket.running !== undefined) this.#abandon(ticket, gone);
     }
+    if (slot.inFlight === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    slot.onIdle = resolve;
+    await promise;
   }
 
   /**
