@@ -215,6 +215,18 @@ describe("an asynchronous import", () => {
     expect(failure).toBe(cause);
   });
 
+  test("that failed before the call waits for it ends the call, too", async () => {
+    const guest = createCoreGuest();
+    const { cx } = guest;
+    const cause = new Error("the host failed");
+    const { index } = start(guest, () => Promise.reject(cause));
+    const set = Number(builtins.waitableSetNew(cx.instance)());
+    builtins.waitableJoin(cx.instance)(index, set);
+    await new Promise(setImmediate);
+    expect(guest.guest.failure?.cause).toBe(cause);
+    expect(await failureOf(guest, () => run(cx, () => waitFor(set)))).toBe(cause);
+  });
+
   test("lends what it borrows until its end is delivered", async () => {
     const guest = createCoreGuest();
     const { cx } = guest;

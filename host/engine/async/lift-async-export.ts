@@ -9,7 +9,6 @@ import { Task } from "./task.ts";
 import type { AsyncSignature } from "./task.ts";
 import type {
   CoreFunction,
-  CoreResult,
   CoreValue,
   GuestContext,
   SyncCoreFunction,
@@ -58,7 +57,8 @@ export function compileAsyncExport(
       if (instance.backpressure > 0) trap("the guest takes no calls (backpressure)");
       const task = new Task(instance, signature, cx);
       const packed = core(...params.lower(cx, args));
-      return packed === CALLBACK_CODES.exit ? exit(task) : runToExit(export_, task, packed);
+      if (!(packed instanceof Promise)) return goOn(export_, task, packed);
+      return packed.then((settled) => goOn(export_, task, settled));
     },
   };
 }
@@ -69,13 +69,18 @@ function exit(task: Task): ComponentValue {
   return result;
 }
 
+/** Nearly every call exits at once: only others pay for an asynchronous function. */
+function goOn(export_: AsyncCoreExport, task: Task, packed: CoreValue | void): ComponentValue {
+  return packed === CALLBACK_CODES.exit ? exit(task) : runToExit(export_, task, packed);
+}
+
 async function runToExit(
   export_: AsyncCoreExport,
   task: Task,
-  started: CoreResult,
+  started: CoreValue | void,
 ): Promise<ComponentValue> {
   const { guest, handles } = task.instance;
-  let packed = Number(await started) >>> 0;
+  let packed = Number(started) >>> 0;
   for (;;) {
     await requireAlive(guest);
     const code = packed & 0xf;

@@ -55,14 +55,16 @@ export abstract class Waitable {
 
   /** Waits for this one alone, outside any set. */
   async waitAlone(guest: Guest): Promise<GuestEvent> {
-    while (this.#pendingEvent === undefined) {
+    for (;;) {
+      throwIfFailed(guest);
+      const event = this.takePendingEvent();
+      if (event !== undefined) return event;
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#wake = resolve;
       await promise;
       this.#wake = undefined;
-      await requireAlive(guest);
+      if (guest.isClosed) await untilCollected();
     }
-    return this.takePendingEvent() ?? NO_EVENT;
   }
 
   join(set: WaitableSet | undefined): void {
@@ -104,6 +106,8 @@ export class WaitableSet {
 
   async wait(guest: Guest): Promise<GuestEvent> {
     for (;;) {
+      // At once before waiting: what failed earlier woke nobody.
+      throwIfFailed(guest);
       const event = this.take();
       if (event !== undefined) return event;
       this.#requireSomethingUnderWay();
@@ -111,7 +115,7 @@ export class WaitableSet {
       this.#wake = resolve;
       await promise;
       this.#wake = undefined;
-      await requireAlive(guest);
+      if (guest.isClosed) await untilCollected();
     }
   }
 
@@ -126,11 +130,17 @@ export class WaitableSet {
   }
 }
 
-/**
- * After each wait: a failed guest ends now, and a closed one goes on waiting for good. Only
- * JavaScript frames wait here, which then become garbage.
- */
-export async function requireAlive(guest: Guest): Promise<void> {
-  if (guest.isClosed) await new Promise<never>(() => {});
+function throwIfFailed(guest: Guest): void {
   if (guest.failure !== undefined) throw guest.fail(guest.failure.cause);
+}
+
+/** What the frames of a closed guest wait for. Only JavaScript's do, and so become garbage. */
+function untilCollected(): Promise<never> {
+  return new Promise<never>(() => {});
+}
+
+/** After each wait: a failed guest ends now, and a closed one goes on waiting for good. */
+export async function requireAlive(guest: Guest): Promise<void> {
+  if (guest.isClosed) await untilCollected();
+  throwIfFailed(guest);
 }

@@ -136,6 +136,13 @@ describe("a lowered import", () => {
     expect(core(1, 0x102)).toBe(8);
   });
 
+  test("refuses a promise where its declaration says that it does not suspend", () => {
+    const { cx, guest } = createCoreGuest();
+    const lower = compileLoweredImport(func({}), { ...utf8, suspends: false });
+    expect(() => lower(cx, async () => undefined, undefined)()).toThrow(WebAssembly.RuntimeError);
+    expect(guest.failure?.cause).toBeInstanceOf(TypeError);
+  });
+
   test("takes more than 16 core values by address", () => {
     const { cx } = createCoreGuest();
     const fields = Array.from({ length: 17 }, (_, at) => [`f${String(at)}`, u8] as const);

@@ -47,7 +47,8 @@ export function compileLoweredImport(type: FuncType, options: LowerOptions): Low
         const args = liftArguments(cx, params.lift, flat, loans);
         const returned = callHost(cx, host, receiver, args);
         const address = flat[params.coreLength];
-        if (suspends && returned instanceof Promise) {
+        if (returned instanceof Promise) {
+          if (!suspends) throw new TypeError("a host function that may not suspend gave a promise");
           return settleLater(cx, returned, result, address, loans);
         }
         loans?.giveBack();
