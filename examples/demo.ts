@@ -209,7 +209,8 @@ function nextSteps({ url }: RunningHost): string {
 Try next, from this folder:
 
   npx downpour invoke counter/visit '"home"'
-  npx downpour logs counter
+  npx downpour invoke guest-book/sign '{"author":"you","message":"hello"}'
+  npx downpour logs guest-book
   npx downpour state ls
   npx downpour apps show guest-book
   npx downpour status

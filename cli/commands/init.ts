@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
-import { access, mkdir, readFile, readdir, writeFile } from "node:fs/promises";
-import { dirname, join, relative, resolve } from "node:path";
+import { access, mkdir, readFile, readdir, realpath, symlink, writeFile } from "node:fs/promises";
+import { dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import { CliError, usageError } from "../cli-error.ts";
@@ -54,6 +54,7 @@ async function init(
     await mkdir(dirname(target), { recursive: true });
     await writeFile(target, content, { flag: "wx" });
   }
+  await linkSdk(directory);
   const shown = relative(io.workingDirectory, directory);
   terminal.result(
     { directory, app, files: [...files.keys()] },
@@ -81,8 +82,27 @@ async function projectFiles(app: string): Promise<ReadonlyMap<string, string>> {
     const path = join(relative(template, entry.parentPath), name);
     files.set(path, (await readFile(source, "utf8")).replaceAll(APP_PLACEHOLDER, app));
   }
-  files.set(PROJECT_FILE_NAME, `${JSON.stringify({ app, entry: DEFAULT_ENTRY }, undefined, 2)}\n`);
+  if (!files.has(PROJECT_FILE_NAME)) {
+    const file = { app, entry: DEFAULT_ENTRY };
+    files.set(PROJECT_FILE_NAME, `${JSON.stringify(file, undefined, 2)}\n`);
+  }
   return new Map([...files].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/**
+ * Where the SDK runs from a checkout, no registry has it: a link gives editors its types. The build
+ * itself needs none, so a file system that refuses links costs nothing but completion.
+ */
+async function linkSdk(directory: string): Promise<void> {
+  const sdk = await realpath(dirname(dirname(fileURLToPath(import.meta.resolve("@downpour/sdk")))));
+  if (sdk.split(sep).includes("node_modules")) return;
+  const link = join(directory, "node_modules/@downpour/sdk");
+  try {
+    await mkdir(dirname(link), { recursive: true });
+    await symlink(sdk, link, "junction");
+  } catch {
+    // There is one already, or links are refused: see above.
+  }
 }
 
 async function refuseToOverwrite(directory: string, paths: readonly string[]): Promise<void> {
