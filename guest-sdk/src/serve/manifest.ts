@@ -5,7 +5,8 @@ import type { Manifest } from "./manifest-format.ts";
 export const SDK_VERSION = "0.1.0";
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/;
-const FUNCTIONS_MAX = 1_000;
+const FUNCTIONS_MAX = 256;
+const MANIFEST_BYTES_MAX = 65_536;
 
 /** The functions among the exports of the author's entry. Other exports are the author's business. */
 export function collectFunctions(
@@ -32,7 +33,7 @@ export function collectFunctions(
     );
   }
   if (functions.size > FUNCTIONS_MAX) {
-    problems.push(`The entry exports ${functions.size} functions, and may ${FUNCTIONS_MAX}`);
+    problems.push(`The entry exports ${functions.size} functions; the limit is ${FUNCTIONS_MAX}`);
   }
   if (problems.length > 0) throw new ManifestProblem(problems);
   return functions;
@@ -56,7 +57,13 @@ export function manifestJson(functions: ReadonlyMap<string, RunnableFunction>): 
     sdk: SDK_VERSION,
     functions: [...functions].map(([name, { description }]) => ({ name, description })),
   };
-  return asciiJson(manifest);
+  const text = asciiJson(manifest);
+  if (text.length > MANIFEST_BYTES_MAX) {
+    throw new ManifestProblem([
+      `The manifest has ${text.length} bytes; the limit is ${MANIFEST_BYTES_MAX}: shorten descriptions`,
+    ]);
+  }
+  return text;
 }
 
 /** JSON in ASCII, so that an engine keeps it as one byte for each character. */
