@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { KvsError } from "../errors.ts";
@@ -70,7 +69,7 @@ export async function startStorageThread(options: StorageThreadOptions): Promise
     counts: counts.shared,
     groupLimits: options.groupLimits ?? {},
   };
-  const worker = new Worker(join(import.meta.dirname, "thread.ts"), {
+  const worker = new Worker(new URL("./thread.ts", import.meta.url), {
     name: "storage",
     workerData: data,
   });

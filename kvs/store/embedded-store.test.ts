@@ -10,10 +10,15 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { KvsError } from "../errors.ts";
 import { toHybridTimestamp } from "../hybrid-clock.ts";
 import type { Entry } from "../lattice/entry.ts";
+import {
+  canMountFileSystems,
+  fillFileSystem,
+  mountSmallFileSystem,
+} from "../testing/small-file-system.ts";
 import { testReclaimContract, testStoreContract } from "../testing/store-contract.ts";
 import { temporaryDirectory } from "../testing/temporary-directory.ts";
 import { EmbeddedStore } from "./embedded-store.ts";
@@ -41,25 +46,6 @@ async function directoryWithData(): Promise<string> {
   await store.merge([{ key: "k", entry: small }]);
   await store.close();
   return directory;
-}
-
-/** Mounts a memory file system of the given size, or returns undefined where that is refused. */
-function mountSmall(bytes: number): string | undefined {
-  const directory = temporaryDirectory();
-  const mount = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${bytes}`, "tmpfs", directory]);
-  if (mount.status !== 0) return undefined;
-  onTestFinished(() => {
-    spawnSync("umount", ["--lazy", directory]);
-  });
-  return directory;
-}
-
-const canMount = mountProbe();
-
-function mountProbe(): boolean {
-  if (process.platform !== "linux" || process.getuid?.() !== 0) return false;
-  const status = spawnSync("unshare", ["-m", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).status;
-  return status === 0;
 }
 
 describe("EmbeddedStore", () => {
@@ -215,10 +201,9 @@ describe("EmbeddedStore with a damaged file", () => {
 });
 
 // Real full and read-only disks need a mount, which needs root on Linux.
-describe.runIf(canMount)("EmbeddedStore on a small file system", () => {
+describe.runIf(canMountFileSystems)("EmbeddedStore on a small file system", () => {
   test("a full disk is STORE_FULL, loses nothing, reads on, and takes writes once there is space", async () => {
-    const mounted = mountSmall(2 * 1024 * 1024);
-    if (mounted === undefined) throw new Error("the mount was refused");
+    const mounted = mountSmallFileSystem(2 * 1024 * 1024);
     const directory = join(mounted, "state");
     const filler = join(mounted, "filler");
     mkdirSync(directory);
@@ -257,13 +242,12 @@ describe.runIf(canMount)("EmbeddedStore on a small file system", () => {
   });
 
   test("a store on a disk that is already full opens and reads", async () => {
-    const mounted = mountSmall(2 * 1024 * 1024);
-    if (mounted === undefined) throw new Error("the mount was refused");
+    const mounted = mountSmallFileSystem(2 * 1024 * 1024);
     const directory = join(mounted, "state");
     const store = await openStore(directory);
     await store.merge([{ key: "k", entry: small }]);
     await store.close();
-    fill(join(mounted, "filler"));
+    fillFileSystem(join(mounted, "filler"));
     const reopened = await openStore(directory);
     expect(reopened.get("k")).toEqual(small);
     await expect(
@@ -273,11 +257,10 @@ describe.runIf(canMount)("EmbeddedStore on a small file system", () => {
   });
 
   test("a store cannot be created on a full disk, and can once there is space", async () => {
-    const mounted = mountSmall(512 * 1024);
-    if (mounted === undefined) throw new Error("the mount was refused");
+    const mounted = mountSmallFileSystem(512 * 1024);
     const directory = join(mounted, "state");
     mkdirSync(directory);
-    fill(join(mounted, "filler"));
+    fillFileSystem(join(mounted, "filler"));
     await expect(openStore(directory)).rejects.toMatchObject({ code: "STORE_FULL" });
     rmSync(join(mounted, "filler"));
     const store = await openStore(directory);
@@ -286,8 +269,7 @@ describe.runIf(canMount)("EmbeddedStore on a small file system", () => {
   });
 
   test("a read-only file system is STORE_UNWRITABLE, for a new and for an old store", async () => {
-    const mounted = mountSmall(2 * 1024 * 1024);
-    if (mounted === undefined) throw new Error("the mount was refused");
+    const mounted = mountSmallFileSystem(2 * 1024 * 1024);
     const directory = join(mounted, "state");
     await (await openStore(directory)).close();
     spawnSync("mount", ["-o", "remount,ro", mounted]);
@@ -310,16 +292,5 @@ async function openAndRead(
     return isWhole ? "whole" : "changed";
   } catch (error) {
     return error instanceof KvsError ? error.code : String(error);
-  }
-}
-
-/** Writes a file until the disk is full. */
-function fill(path: string): void {
-  for (const chunk of [64 * 1024, 4096, 512]) {
-    try {
-      for (;;) writeFileSync(path, Buffer.alloc(chunk), { flag: "a" });
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "ENOSPC")) throw error;
-    }
   }
 }
