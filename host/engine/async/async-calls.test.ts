@@ -247,6 +247,19 @@ describe("an asynchronous import", () => {
     expect(entry).toMatchObject({ lendCount: 0 });
   });
 
+  test("is one of a bounded number", async () => {
+    const guest = createCoreGuest({ limits: { subtasksMax: 2 } });
+    const { promise, resolve } = Promise.withResolvers<number>();
+    start(guest, () => promise);
+    start(guest, () => promise);
+    resolve(1);
+    await new Promise(setImmediate);
+    start(guest, () => new Promise(() => {}));
+    start(guest, () => new Promise(() => {}));
+    const cause = await failureOf(guest, () => start(guest, () => 1));
+    expect(cause).toMatchObject({ message: expect.stringMatching(/more than 2 asynchronous/u) });
+  });
+
   test("that settles after the guest was closed writes nothing", async () => {
     const guest = createCoreGuest();
     const { promise, resolve } = Promise.withResolvers<number>();

@@ -1,6 +1,6 @@
 // The canonical built-ins around asynchronous calls: core functions, made for one component instance
-// (or context, where they write to memory). Those that return a promise are to be wrapped with
-// `WebAssembly.Suspending`; `SUSPENDING_BUILTINS` names them.
+// (or context, where they write to memory). A `CoreFunction` may return a promise, and is to be
+// wrapped with `WebAssembly.Suspending`; a `SyncCoreFunction` never does.
 //
 // Cancellation is never asked for by this host (`task.ts`): what a guest would learn of it, it never does.
 
@@ -13,12 +13,6 @@ import { Subtask } from "./subtask.ts";
 import { Task } from "./task.ts";
 import { NO_EVENT, Waitable, WaitableSet, requireAlive } from "./waitable-set.ts";
 import type { GuestEvent } from "./waitable-set.ts";
-
-export const SUSPENDING_BUILTINS: ReadonlySet<string> = new Set([
-  "waitable-set.wait",
-  "subtask.cancel",
-  "thread.yield",
-]);
 
 const BACKPRESSURE_MAX = 2 ** 16 - 1;
 /** What `subtask.cancel async` answers where the subtask has not ended yet. */

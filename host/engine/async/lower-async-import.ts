@@ -10,6 +10,7 @@ import { Loans } from "../canonical/resources.ts";
 import { compileLoweredResult, compileSequence, containsBorrow } from "../canonical/signature.ts";
 import type { LoweredResult } from "../canonical/signature.ts";
 import type { StringEncoding } from "../canonical/strings.ts";
+import { trap } from "../canonical/trap.ts";
 import type { ComponentValue, FuncType } from "../component/types.ts";
 import { SUBTASK_STATES, Subtask } from "./subtask.ts";
 
@@ -32,6 +33,9 @@ export function compileAsyncLoweredImport(
       const { guest } = cx.instance;
       try {
         requireMayLeave(cx.instance);
+        if (guest.subtasksUnderWay >= guest.limits.subtasksMax) {
+          trap(`more than ${guest.limits.subtasksMax} asynchronous imports under way`);
+        }
         const loans = lends ? new Loans() : undefined;
         const args = liftArguments(cx, params.lift, flat, loans);
         const returned = callHost(cx, host, receiver, args);
@@ -56,9 +60,12 @@ function startSubtask(
   const { guest } = cx.instance;
   const subtask = new Subtask(loans);
   const index = cx.instance.handles.add(subtask);
+  guest.subtasksUnderWay += 1;
   const settle = async (): Promise<void> => {
     try {
-      const value = await pending;
+      const value = await pending.finally(() => {
+        guest.subtasksUnderWay -= 1;
+      });
       if (guest.isClosed || guest.failure !== undefined) return;
       result.lower(cx, value, address);
       subtask.resolve(index);

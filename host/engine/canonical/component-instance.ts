@@ -39,8 +39,15 @@ export class ComponentInstance {
 
   dropHostResources(): void {
     for (const entry of this.handles.clear()) {
-      if (entry instanceof ResourceHandle && entry.owns) {
+      if (!(entry instanceof ResourceHandle) || !entry.owns) continue;
+      try {
         this.guest.resourceType(entry.resource).dropHostObject?.(entry.rep);
+      } catch (cause) {
+        // A bug of the host, to be seen as such: but neither the other resources nor whoever ends
+        // the guest may be left waiting for it.
+        queueMicrotask(() => {
+          throw cause;
+        });
       }
     }
   }

@@ -20,11 +20,14 @@ export interface GuestLimits {
    * name the same bytes many times, so that the guest's own memory bounds nothing.
    */
   readonly liftedBytesMax: number;
+  /** Asynchronous imports that may be under way at once. */
+  readonly subtasksMax: number;
 }
 
 export const DEFAULT_GUEST_LIMITS: GuestLimits = {
   handlesMax: 65_536,
   liftedBytesMax: 128 * 1024 * 1024,
+  subtasksMax: 1000,
 };
 
 export interface GuestFailure {
@@ -35,6 +38,7 @@ export class Guest {
   readonly limits: GuestLimits;
   /** What is left of `liftedBytesMax` for the values that are being lifted. */
   liftableBytes = 0;
+  subtasksUnderWay = 0;
   #failure: GuestFailure | undefined;
   #isClosed = false;
   #unwind: ((error: Error) => void) | undefined;

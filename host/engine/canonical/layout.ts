@@ -181,7 +181,7 @@ export function discriminantByteLength(caseCount: number): 1 | 2 | 4 {
   return caseCount <= 0x1_0000 ? 2 : 4;
 }
 
-export const FLAGS_MAX = 32;
+const FLAGS_MAX = 32;
 
 export function flagsByteLength(flagCount: number): 1 | 2 | 4 {
   if (flagCount > FLAGS_MAX) throw new RangeError(`flags of more than ${FLAGS_MAX} names`);

@@ -162,6 +162,16 @@ describe("a resource of the guest", () => {
     expect(() => held?.drop()).toThrow(Trap);
   });
 
+  test("that outlives its guest is not destroyed: none of the guest's code runs any more", () => {
+    const { cx, guest, instance, destroyed } = setUp();
+    const index = Number(resourceNew(instance, GUEST)(7));
+    let held: GuestResource | undefined;
+    call(cx, func({ moved: own(GUEST) }), (moved: GuestResource) => void (held = moved), index);
+    guest.close();
+    held?.drop();
+    expect(destroyed).toEqual([]);
+  });
+
   test("that the host only borrowed is of no use after the call", () => {
     const { cx, instance } = setUp();
     const index = Number(resourceNew(instance, GUEST)(7));

@@ -192,6 +192,8 @@ function dropHandle(instance: ComponentInstance, index: number, resource: Resour
 function destroy(type: ResourceType, rep: number, caller: ComponentInstance | undefined): void {
   const { definedBy, destructor } = type;
   if (definedBy === undefined || destructor === undefined) return;
+  // The resource ended with its guest, none of whose code may run any more.
+  if (definedBy.guest.isClosed || definedBy.guest.failure !== undefined) return;
   definedBy.enter(caller);
   const task = new Task(definedBy);
   destructor(rep);

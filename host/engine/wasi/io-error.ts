@@ -3,7 +3,7 @@ import { WASI_RESOURCES, WASI_VERSION } from "./offered-interface.ts";
 import type { OfferedInterface } from "./offered-interface.ts";
 
 /** Why a stream failed. No stream of this host fails: it is here because the types name it. */
-export class IoError {
+class IoError {
   readonly #message: string;
 
   constructor(message: string) {

@@ -39,18 +39,23 @@ export class OutputStream {
   }
 
   write(contents: Uint8Array): StreamResult<undefined> {
+    requireWritable(contents.length);
     this.#writer.write(contents);
     return DONE;
   }
 
   writeZeroes(length: bigint): StreamResult<undefined> {
-    if (length > BigInt(WRITE_BYTES_MAX)) trap(`more than ${WRITE_BYTES_MAX} bytes in one write`);
+    requireWritable(Number(length));
     return this.write(new Uint8Array(Number(length)));
   }
 
   close(): void {
     this.#writer.close();
   }
+}
+
+function requireWritable(byteLength: number): void {
+  if (byteLength > WRITE_BYTES_MAX) trap(`more than ${WRITE_BYTES_MAX} bytes in one write`);
 }
 
 const functions = {

@@ -2,7 +2,7 @@ import { randomFillSync } from "node:crypto";
 import { trap } from "../canonical/trap.ts";
 
 /** The most that one call gives: more is asked for in several calls. */
-const RANDOM_BYTES_MAX = 65_536;
+const RANDOM_BYTES_MAX = 1_048_576;
 
 /** The one source of randomness for guests, good enough for keys also where WIT asks for less. */
 export function randomBytes(length: bigint): Uint8Array {

@@ -17,12 +17,12 @@ export const ECHO_INTERFACE = "test:echo/host";
 const RESULT_AT = 16;
 const HEAP_AT = 32_768;
 
-export interface EchoTypes {
+interface EchoTypes {
   readonly echo: FuncType;
   readonly raw: FuncType;
 }
 
-export function echoTypes(type: ValueType): EchoTypes {
+function echoTypes(type: ValueType): EchoTypes {
   const result = tuple(type, u8);
   return { echo: func({ x: type }, result), raw: func({ words: list(u64) }, result) };
 }
