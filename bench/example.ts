@@ -2,11 +2,17 @@ import { join } from "node:path";
 import { buildComponent } from "@downpour/sdk/build";
 
 /** Builds `examples/<name>` the way an author does. */
-export async function buildExample(name: string): Promise<Uint8Array<ArrayBuffer>> {
-  const { component } = await buildComponent({
-    entry: join(import.meta.dirname, "..", "examples", name, "src", "index.ts"),
-    engine: "quickjs",
-  });
+export function buildExample(name: string): Promise<Uint8Array<ArrayBuffer>> {
+  return build(join(import.meta.dirname, "..", "examples", name, "src", "index.ts"));
+}
+
+/** The guest of the engine's bench. */
+export function buildGetPut(): Promise<Uint8Array<ArrayBuffer>> {
+  return build(join(import.meta.dirname, "guests", "get-put.ts"));
+}
+
+async function build(entry: string): Promise<Uint8Array<ArrayBuffer>> {
+  const { component } = await buildComponent({ entry, engine: "quickjs" });
   return Uint8Array.from(component);
 }
 

@@ -1,265 +1,448 @@
-// Measures the engine alone, on one thread: calls of a TypeScript guest (QuickJS) that does one get
-// and one put, new instances, and what idle and waiting ones cost; beside the same component through
-// jco's stock JSPI glue.
+// Measures the engine alone, on one thread: calls of a guest that does one get and one put, beside
+// the same component through jco's stock JSPI glue. State is a Map: what is measured is the way
+// into the guest and back, and the guest itself.
 //
 //   node bench/micro/engine-call.ts [--json]     sizes: BENCH=full, BENCH_engine_calls, ...
 //
-// The store is a Map in the same thread: nothing of the host's own path to its state is in here.
+// Each guest is measured with a store that answers at once, and with one of whose two functions
+// answers with a promise, for which the guest is suspended. Both sides take turns in short rounds.
 
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { createEngine } from "../../host/engine/create-engine.ts";
-import type { CompiledComponent, Instance } from "../../host/engine/engine.ts";
+import type {
+  CompiledComponent,
+  Instance,
+  InterfaceDeclaration,
+  Links,
+} from "../../host/engine/engine.ts";
 import { setEngineFlags } from "../../host/engine/process-flags.ts";
-import { testLimits } from "../../host/engine/testing/limits.ts";
 import { buildStoreGuest, storeLinks, storeWorld } from "../../host/engine/testing/store-guest.ts";
+import { testLimits } from "../../host/engine/testing/limits.ts";
+import { createWasiLinks, wasiDeclarations } from "../../host/engine/wasi/index.ts";
+import { contextInterface } from "../../host/world/context.ts";
+import { logInterface } from "../../host/world/log.ts";
+import { stateInterface } from "../../host/world/state.ts";
+import { functionWorld } from "../../host/world/function-world.ts";
+import { buildGetPut } from "../example.ts";
 import { Latencies, median } from "../latencies.ts";
 import { parameter } from "../parameters.ts";
-import { transpileGuest } from "../peers/jco-glue.ts";
-import type { JcoComponent, JcoStore } from "../peers/jco-glue.ts";
+import { transpileWithJco } from "../peers/jco-guest.ts";
+import type { JcoGuest } from "../peers/jco-guest.ts";
 import { formatReport } from "../print-report.ts";
 import type { Check, Row, SuiteReport } from "../report.ts";
-
-const CALLS = parameter("engine_calls", { smoke: 500, full: 50_000 });
-const NEW_INSTANCES = parameter("engine_new_instances", { smoke: 20, full: 200 });
-const IDLE_INSTANCES = parameter("engine_idle_instances", { smoke: 20, full: 1000 });
-const WAITING_INSTANCES = parameter("engine_waiting_instances", { smoke: 50, full: 1000 });
-const MAJOR_GCS = 5;
-
-type Kind = "sync" | "async";
-type Handle = (input: Uint8Array) => Promise<unknown>;
 
 setEngineFlags();
 setFlagsFromString("--expose-gc");
 const collectGarbage: unknown = runInNewContext("gc");
-const input = new Uint8Array(4);
+
+const ROUNDS = parameter("engine_rounds", { smoke: 3, full: 15 });
+const CALLS = parameter("engine_calls", { smoke: 1_000, full: 20_000 });
+const INSTANCES = parameter("engine_instances", { smoke: 20, full: 300 });
+const SUSPENDED = parameter("engine_suspended", { smoke: 1_000, full: 1_000 });
+const TURNS = parameter("engine_suspended_turns", { smoke: 3, full: 30 });
+
+type Answer = "at once" | "suspends";
+
+/** One guest as both sides run it. A call answers with the number of calls before it, mod 256. */
+interface Guest {
+  readonly name: string;
+  /** Which of its two host calls may answer with a promise: in the host's world that is put. */
+  readonly waitsIn: "get" | "put";
+  readonly compiled: CompiledComponent;
+  readonly links: (answer: Answer, gate?: Gate) => Links;
+  readonly call: (instance: Instance) => Promise<number>;
+  readonly jco: JcoGuest;
+  readonly startJco: (answer: Answer) => () => Promise<number>;
+}
+
+/** Holds back every answer of a store until it is opened. */
+interface Gate {
+  readonly opened: Promise<void>;
+}
+
 const engine = createEngine();
-const checks: Check[] = [];
-
-/** A store whose reads answer at once, or as a promise: then the guest is suspended. */
-function createStore(suspends: boolean): JcoStore {
-  const values = new Map<string, Uint8Array>();
-  return {
-    get: (key) => (suspends ? Promise.resolve(values.get(key)) : values.get(key)),
-    put: (key, value) => void values.set(key, value),
-  };
-}
-
-function newInstance(component: CompiledComponent, store: JcoStore): Instance {
-  return engine.instantiate(component, storeLinks(store));
-}
+const directory = join(import.meta.dirname, "..", ".cache", `engine-${String(process.pid)}`);
 
 async function measure(): Promise<SuiteReport> {
-  const guests = { sync: await buildStoreGuest("sync"), async: await buildStoreGuest("async") };
-  const components = {
-    sync: engine.compile(guests.sync, storeWorld, testLimits).component,
-    async: engine.compile(guests.async, storeWorld, testLimits).component,
-  };
-  await using syncPeer = await transpileGuest(guests.sync);
-  await using asyncPeer = await transpileGuest(guests.async);
-  const peers = { sync: syncPeer, async: asyncPeer };
-
-  const calls: Row[] = [];
-  for (const kind of ["async", "sync"] as const) {
-    for (const suspends of [false, true]) {
-      calls.push(...(await measureCalls(kind, suspends, components[kind], peers[kind])));
-    }
-  }
-  const instances = [
-    await measureInstances("the engine", () => handleOf(components.async)),
-    await measureInstances("jco's glue", () => handleOfPeer(asyncPeer)),
-  ];
-  const waiting = await measureWaiting(components.async);
-  return {
-    suite: "engine",
-    tables: [
-      { title: "Calls with one get and one put, one after the other", rows: calls },
-      { title: "Instances of a guest with an async export", rows: instances },
-      { title: `A call among ${WAITING_INSTANCES} suspended ones`, rows: waiting },
-    ],
-    checks,
-    targets: [
-      {
-        name: "calls/s of the engine ÷ jco's glue, async export, get suspends",
-        measured: valueOf(calls, 2, "callsPerSecond") / valueOf(calls, 3, "callsPerSecond"),
-        atLeast: 4,
-      },
-      {
-        name: "p50 of a call, async export, get suspends, µs",
-        measured: valueOf(calls, 2, "p50Us"),
-        atMost: 20,
-      },
-      {
-        name: "p50 of a call, sync export, get answers at once, µs",
-        measured: valueOf(calls, 4, "p50Us"),
-        atMost: 10,
-      },
-      {
-        name: "a call among suspended ones ÷ a lone one",
-        measured: valueOf(waiting, 1, "p50Us") / valueOf(waiting, 0, "p50Us"),
-        atMost: 3,
-      },
-      {
-        name: "new instance and first call ÷ jco's glue",
-        measured:
-          valueOf(instances, 0, "newAndFirstCallMs") / valueOf(instances, 1, "newAndFirstCallMs"),
-        atMost: 0.6,
-      },
-      {
-        name: "JavaScript heap of an idle instance, kB",
-        measured: valueOf(instances, 0, "heapKb"),
-        atMost: 20,
-      },
-    ],
-    notes: [
-      "One thread, guest and store in it; the same component and the same store on both sides.",
-      "Most of an idle instance's heap is V8's own: a wrapper for each exported core function, and tables.",
-    ],
-  };
-}
-
-function valueOf(rows: readonly Row[], row: number, name: string): number {
-  return rows[row]?.values[name] ?? Number.NaN;
-}
-
-async function handleOf(component: CompiledComponent): Promise<Handle> {
-  const instance = newInstance(component, createStore(false));
-  return (bytes) => instance.call("handle", [bytes]);
-}
-
-async function handleOfPeer(peer: JcoComponent): Promise<Handle> {
-  const guest = await peer.instantiate(createStore(false));
-  return async (bytes) => await guest.handle(bytes);
-}
-
-/** In turn, in slices, so that what else the machine does meets both. */
-async function measureCalls(
-  kind: Kind,
-  suspends: boolean,
-  component: CompiledComponent,
-  peer: JcoComponent,
-): Promise<Row[]> {
-  const instance = newInstance(component, createStore(suspends));
-  const guest = await peer.instantiate(createStore(suspends));
-  const subjects = [
-    { name: "the engine", handle: (bytes: Uint8Array) => instance.call("handle", [bytes]) },
-    { name: "jco's glue", handle: async (bytes: Uint8Array) => await guest.handle(bytes) },
-  ].map((subject) => ({ ...subject, latencies: new Latencies(), totalMs: 0, callCount: 0 }));
-  const sliceCalls = Math.ceil(CALLS / 10);
-  for (const { handle } of subjects) for (let i = 0; i < CALLS / 5; i += 1) await handle(input);
-  for (let slice = 0; slice < 10; slice += 1) {
-    for (const subject of subjects) {
-      const startMs = performance.now();
-      let beforeMs = startMs;
-      for (let i = 0; i < sliceCalls; i += 1) {
-        await subject.handle(input);
-        const nowMs = performance.now();
-        subject.latencies.recordMs(nowMs - beforeMs);
-        beforeMs = nowMs;
+  await mkdir(directory, { recursive: true });
+  try {
+    const guests = [
+      await sdkGuest(),
+      await storeGuest("async", "plain QuickJS guest, async export"),
+      await storeGuest("sync", "plain QuickJS guest, sync export"),
+    ];
+    const [typescript] = guests;
+    if (typescript === undefined) throw new Error("no guest");
+    const checks: Check[] = [];
+    const calls = new Map<string, CallFigures>();
+    for (const guest of guests) {
+      for (const answer of ["at once", "suspends"] as const) {
+        calls.set(
+          `${guest.name}, ${guest.waitsIn} ${answer}`,
+          await measureCalls(guest, answer, checks),
+        );
       }
-      subject.totalMs += beforeMs - startMs;
-      subject.callCount += sliceCalls;
     }
-  }
-  const answers = await Promise.all(subjects.map(({ handle }) => handle(input)));
-  const shown = answers.map((answer) => Array.from(Object(answer)).join(","));
-  checks.push({
-    name: `both answer the same, ${kind} export, get ${suspends ? "suspends" : "answers at once"}`,
-    holds: shown[0] === shown[1] && shown[0]?.startsWith("7,") === true,
-    detail: shown.join(" and "),
-  });
-  return subjects.map(({ name, latencies, totalMs, callCount }) => {
-    const { p50Ms, p99Ms } = latencies.summaryMs();
+    const instances = await measureInstances(typescript);
+    const heap = await measureIdleInstances(typescript);
+    const suspended = await measureSuspended(typescript, checks);
+    const ofTypescript = calls.get(`${typescript.name}, put at once`);
     return {
-      subject: `${name}, ${kind} export, get ${suspends ? "suspends" : "answers at once"}`,
-      values: {
-        callsPerSecond: (callCount / totalMs) * 1000,
-        p50Us: p50Ms * 1000,
-        p99Us: p99Ms * 1000,
-      },
+      suite: "engine",
+      tables: [
+        {
+          title: "One get and one put in each call, one call after the other, one thread",
+          rows: [...calls].map(([subject, figures]) => ({ subject, values: { ...figures } })),
+        },
+        instances,
+        heap,
+        suspended.table,
+      ],
+      checks,
+      targets: [
+        {
+          name: "calls/s of a TypeScript guest over jco's",
+          measured: ofTypescript?.timesJco ?? NaN,
+          atLeast: 4,
+        },
+        {
+          name: "p50 of a TypeScript guest, µs",
+          measured: ofTypescript?.p50Us ?? NaN,
+          atMost: 20,
+        },
+        {
+          name: `a call among ${String(SUSPENDED)} suspended ones over a lone one`,
+          measured: suspended.callAmongOverLone,
+          atMost: 3,
+        },
+      ],
+      notes: [
+        "jco's glue runs with the V8 flag for growable stacks as well, and with its WASI shim",
+        "latencies are of a closed loop of one",
+      ],
     };
-  });
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
 }
 
-async function measureInstances(subject: string, create: () => Promise<Handle>): Promise<Row> {
-  const durationsMs: number[] = [];
-  for (let i = 0; i < NEW_INSTANCES; i += 1) {
-    const startMs = performance.now();
-    const handle = await create();
-    await handle(input);
-    durationsMs.push(performance.now() - startMs);
+interface CallFigures {
+  readonly callsPerSecond: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+  readonly maxUs: number;
+  readonly jcoCallsPerSecond: number;
+  readonly jcoP50Us: number;
+  readonly jcoP99Us: number;
+  readonly timesJco: number;
+}
+
+async function measureCalls(guest: Guest, answer: Answer, checks: Check[]): Promise<CallFigures> {
+  const instance = engine.instantiate(guest.compiled, guest.links(answer));
+  const ours = (): Promise<number> => guest.call(instance);
+  const theirs = guest.startJco(answer);
+  const latencies = { ours: new Latencies(), theirs: new Latencies() };
+  const perSecond: { readonly ours: number[]; readonly theirs: number[] } = {
+    ours: [],
+    theirs: [],
+  };
+  const counted = { ours: 0, theirs: 0 };
+  // The first round of each side warms it up and is not kept.
+  for (let round = 0; round <= ROUNDS; round += 1) {
+    for (const [side, call] of [
+      ["ours", ours],
+      ["theirs", theirs],
+    ] as const) {
+      const kept = round === 0 ? new Latencies() : latencies[side];
+      const startedAtMs = performance.now();
+      for (let index = 0; index < CALLS; index += 1) {
+        const callAtMs = performance.now();
+        const before = await call();
+        kept.recordMs(performance.now() - callAtMs);
+        if (before === counted[side] % 256) counted[side] += 1;
+      }
+      const durationS = (performance.now() - startedAtMs) / 1000;
+      if (round > 0) perSecond[side].push(CALLS / durationS);
+    }
   }
-  const gcBeforeMs = majorGcMs();
-  const before = process.memoryUsage();
-  const idle: Handle[] = [];
-  for (let i = 0; i < IDLE_INSTANCES; i += 1) idle.push(await create());
-  const gcAfterMs = majorGcMs();
-  const after = process.memoryUsage();
+  const expected = (ROUNDS + 1) * CALLS;
   checks.push({
-    name: `an instance that was idle answers: ${subject}`,
-    holds: (await idle.at(-1)?.(input)) instanceof Uint8Array,
-    detail: `${idle.length} instances`,
+    name: `both sides count every call: ${guest.name}, ${guest.waitsIn} ${answer}`,
+    holds: counted.ours === expected && counted.theirs === expected,
+    detail: `${String(counted.ours)} and ${String(counted.theirs)} of ${String(expected)}`,
+  });
+  const [our, their] = [latencies.ours.summaryMs(), latencies.theirs.summaryMs()];
+  return {
+    callsPerSecond: median(perSecond.ours),
+    p50Us: our.p50Ms * 1000,
+    p99Us: our.p99Ms * 1000,
+    maxUs: our.maxMs * 1000,
+    jcoCallsPerSecond: median(perSecond.theirs),
+    jcoP50Us: their.p50Ms * 1000,
+    jcoP99Us: their.p99Ms * 1000,
+    timesJco: median(perSecond.ours) / median(perSecond.theirs),
+  };
+}
+
+/** A new instance and its first call. */
+async function measureInstances(
+  guest: Guest,
+): Promise<{ readonly title: string; readonly rows: readonly Row[] }> {
+  const ours = new Latencies();
+  const oursLinking = new Latencies();
+  const theirs = new Latencies();
+  for (let index = 0; index < INSTANCES; index += 1) {
+    const startedAtMs = performance.now();
+    const instance = engine.instantiate(guest.compiled, guest.links("at once"));
+    oursLinking.recordMs(performance.now() - startedAtMs);
+    await guest.call(instance);
+    ours.recordMs(performance.now() - startedAtMs);
+    instance.abandon(new Error("measured"));
+
+    const jcoAtMs = performance.now();
+    await guest.startJco("at once")();
+    theirs.recordMs(performance.now() - jcoAtMs);
+  }
+  return {
+    title: `A new instance of ${guest.name}`,
+    rows: [
+      { subject: "instantiate", values: oursLinking.summaryMs() },
+      { subject: "instantiate and first call", values: ours.summaryMs() },
+      { subject: "instantiate and first call, jco", values: theirs.summaryMs() },
+    ],
+  };
+}
+
+/** What an instance that was called once keeps. */
+async function measureIdleInstances(
+  guest: Guest,
+): Promise<{ readonly title: string; readonly rows: readonly Row[] }> {
+  const keep = async (start: () => Promise<unknown>): Promise<Readonly<Record<string, number>>> => {
+    const kept: unknown[] = [];
+    const before = memoryAtRest();
+    for (let index = 0; index < INSTANCES; index += 1) kept.push(await start());
+    const after = memoryAtRest();
+    return {
+      heapKiB: (after.heapKiB - before.heapKiB) / kept.length,
+      residentKiB: (after.residentKiB - before.residentKiB) / kept.length,
+    };
+  };
+  const ours = await keep(async () => {
+    const instance = engine.instantiate(guest.compiled, guest.links("at once"));
+    await guest.call(instance);
+    return instance;
+  });
+  const theirs = await keep(async () => {
+    const call = guest.startJco("at once");
+    await call();
+    return call;
   });
   return {
-    subject,
-    values: {
-      newAndFirstCallMs: median(durationsMs),
-      heapKb: (after.heapUsed - before.heapUsed) / IDLE_INSTANCES / 1024,
-      rssKb: (after.rss - before.rss) / IDLE_INSTANCES / 1024,
-      majorGcAddedMs: gcAfterMs - gcBeforeMs,
+    title: `Memory of each idle instance of ${guest.name}, ${String(INSTANCES)} of them`,
+    rows: [
+      { subject: "engine", values: ours },
+      { subject: "jco", values: theirs },
+    ],
+  };
+}
+
+/** Many guests that wait at once on one thread: all of them answer, and what a call then costs. */
+async function measureSuspended(
+  guest: Guest,
+  checks: Check[],
+): Promise<{
+  readonly table: { readonly title: string; readonly rows: readonly Row[] };
+  readonly callAmongOverLone: number;
+}> {
+  const lone = engine.instantiate(guest.compiled, guest.links("suspends"));
+  const loneUs = await medianCallUs(guest, lone);
+
+  // All wait while one goes on being called.
+  const gate = Promise.withResolvers<void>();
+  const waiting = Array.from({ length: SUSPENDED }, () =>
+    engine.instantiate(guest.compiled, guest.links("suspends", { opened: gate.promise })),
+  );
+  const pending = waiting.map((instance) => guest.call(instance));
+  const besideUs = await medianCallUs(guest, lone);
+  gate.resolve();
+  const first = await Promise.all(pending);
+
+  // All are called, wait for one turn of the event loop, and answer: many rounds of this.
+  const durationsUs: number[] = [];
+  let answered = first.length;
+  for (let turn = 0; turn < TURNS; turn += 1) {
+    const startedAtMs = performance.now();
+    const before = await Promise.all(waiting.map((instance) => guest.call(instance)));
+    durationsUs.push(((performance.now() - startedAtMs) * 1000) / SUSPENDED);
+    answered += before.filter((count) => count === (turn + 1) % 256).length;
+  }
+  const amongUs = median(durationsUs);
+  const expected = SUSPENDED * (TURNS + 1);
+  checks.push({
+    name: `${String(SUSPENDED)} concurrently suspended invocations on one thread complete`,
+    holds: answered === expected && first.every((count) => count === 0),
+    detail: `${String(answered)} of ${String(expected)}`,
+  });
+  return {
+    table: {
+      title: `${String(SUSPENDED)} suspended calls of ${guest.name} on one thread`,
+      rows: [
+        { subject: "a lone call that suspends", values: { callUs: loneUs } },
+        { subject: "the same, while the others stay suspended", values: { callUs: besideUs } },
+        { subject: "each of all, called and suspended at once", values: { callUs: amongUs } },
+      ],
+    },
+    callAmongOverLone: amongUs / loneUs,
+  };
+}
+
+async function medianCallUs(guest: Guest, instance: Instance): Promise<number> {
+  const durationsUs: number[] = [];
+  for (let index = 0; index < CALLS; index += 1) {
+    const startedAtMs = performance.now();
+    await guest.call(instance);
+    durationsUs.push((performance.now() - startedAtMs) * 1000);
+  }
+  return median(durationsUs);
+}
+
+function memoryAtRest(): { readonly heapKiB: number; readonly residentKiB: number } {
+  if (typeof collectGarbage !== "function") throw new Error("V8 gave no gc()");
+  for (let pass = 0; pass < 3; pass += 1) Reflect.apply(collectGarbage, undefined, []);
+  const { heapUsed, rss } = process.memoryUsage();
+  return { heapKiB: heapUsed / 1024, residentKiB: rss / 1024 };
+}
+
+/** Answers at once, in a later microtask, or when the gate opens. */
+function answerWith<T>(value: T, answer: Answer, gate: Gate | undefined): T | Promise<T> {
+  if (answer === "at once") return value;
+  return gate === undefined ? Promise.resolve(value) : gate.opened.then(() => value);
+}
+
+/** A guest that speaks to a world of the bench alone, without the SDK. */
+async function storeGuest(kind: "sync" | "async", name: string): Promise<Guest> {
+  const component = await buildStoreGuest(kind);
+  const jco = await transpileWithJco(component, {
+    suspendingImports: ["test:guest/store#get"],
+    asyncExports: ["handle"],
+    directory: join(directory, kind),
+  });
+  const input = new Uint8Array(4);
+  const countOf = (answer: unknown): number => {
+    if (!(answer instanceof Uint8Array)) throw new Error("the guest answered no bytes");
+    return answer[1] ?? 0;
+  };
+  const links = (answer: Answer, gate?: Gate): Links => {
+    const store = new Map<string, Uint8Array>();
+    return storeLinks({
+      get: (key) => answerWith(store.get(key), answer, gate),
+      put: (key, value) => void store.set(key, value),
+    });
+  };
+  return {
+    name,
+    waitsIn: "get",
+    compiled: engine.compile(component, storeWorld, testLimits).component,
+    links,
+    call: async (instance) => countOf(await instance.call("handle", [input])),
+    jco,
+    startJco: (answer) => {
+      const store = new Map<string, Uint8Array>();
+      const instance = jco.instantiate({
+        "test:guest/store": {
+          get: (key: string) => answerWith(store.get(key), answer, undefined),
+          put: (key: string, value: Uint8Array) => void store.set(key, value),
+        },
+      });
+      return async () => countOf(await instance["handle"]?.(input));
     },
   };
 }
 
-/** A full collection in one pause: V8's usual ones mark beside the program, and pause for less. */
-function majorGcMs(): number {
-  if (typeof collectGarbage !== "function") throw new Error("V8 gave no gc()");
-  const durationsMs = Array.from({ length: MAJOR_GCS }, () => {
-    const startMs = performance.now();
-    collectGarbage();
-    return performance.now() - startMs;
+/** A TypeScript guest on the SDK, against the host's own world. */
+async function sdkGuest(): Promise<Guest> {
+  const component = await buildGetPut();
+  const jco = await transpileWithJco(component, {
+    suspendingImports: ["downpour:faas/state#put"],
+    asyncExports: ["handle"],
+    directory: join(directory, "sdk"),
   });
-  return median(durationsMs);
+  const input = Buffer.from("1");
+  const countOf = (output: unknown): number => {
+    const body: unknown = Reflect.get(Object(output), "body");
+    if (!(body instanceof Uint8Array)) throw new Error(`the guest answered ${String(output)}`);
+    return (Number(Buffer.from(body).toString()) - 1) % 256;
+  };
+  return {
+    name: "TypeScript guest on the SDK",
+    waitsIn: "put",
+    compiled: engine.compile(component, functionWorld(wasiDeclarations), testLimits).component,
+    links: (answer, gate) => {
+      const store = new Map<string, Uint8Array>();
+      return {
+        ...createWasiLinks({ environment: {}, stdout: () => {}, stderr: () => {} }),
+        "downpour:faas/log": { functions: refuseAll(logInterface) },
+        "downpour:faas/context": { functions: refuseAll(contextInterface) },
+        "downpour:faas/state": {
+          functions: {
+            ...refuseAll(stateInterface),
+            get: (key: string) => ({ tag: "ok", val: store.get(key) }),
+            put: (key: string, value: Uint8Array) => {
+              store.set(key, value);
+              return answerWith({ tag: "ok", val: undefined }, answer, gate);
+            },
+          },
+        },
+      };
+    },
+    call: async (instance) => {
+      const result = await instance.call("handle", ["add", { mediaType: JSON_TYPE, body: input }]);
+      return countOf(Reflect.get(Object(result), "val"));
+    },
+    jco,
+    startJco: (answer) => {
+      const store = new Map<string, Uint8Array>();
+      const instance = jco.instantiate({
+        "downpour:faas/state": {
+          ...refuseAllOfJco(stateInterface),
+          get: (key: string) => store.get(key),
+          put: (key: string, value: Uint8Array) => {
+            store.set(key, value);
+            return answerWith(undefined, answer, undefined);
+          },
+        },
+        "downpour:faas/log": refuseAllOfJco(logInterface),
+        "downpour:faas/context": refuseAllOfJco(contextInterface),
+      });
+      return async () =>
+        countOf(await instance["handle"]?.("add", { mediaType: JSON_TYPE, body: input }));
+    },
+  };
 }
 
-async function measureWaiting(component: CompiledComponent): Promise<Row[]> {
-  const lone = newInstance(component, createStore(false));
-  const measureLone = async (subject: string): Promise<Row> => {
-    const latencies = new Latencies();
-    for (let i = 0; i < CALLS / 5; i += 1) {
-      const startMs = performance.now();
-      await lone.call("handle", [input]);
-      latencies.recordMs(performance.now() - startMs);
-    }
-    const { p50Ms, p99Ms } = latencies.summaryMs();
-    return { subject, values: { p50Us: p50Ms * 1000, p99Us: p99Ms * 1000 } };
+/** What this guest has no use for. */
+function refuseAll(declared: InterfaceDeclaration): Record<string, () => never> {
+  const refuse = (): never => {
+    throw new Error(`the bench offers nothing else of ${declared.name}`);
   };
-  await measureLone("warm-up");
-  const alone = await measureLone("a lone call");
-  const gate = Promise.withResolvers<void>();
-  const waiting = Array.from({ length: WAITING_INSTANCES }, (_, i) => {
-    const store: JcoStore = {
-      get: async () => {
-        await gate.promise;
-        return Uint8Array.of(i & 255);
-      },
-      put: () => {},
-    };
-    return newInstance(component, store).call("handle", [input]);
-  });
-  const among = await measureLone("a call beside them");
-  gate.resolve();
-  const answers = await Promise.all(waiting);
-  checks.push({
-    name: "every suspended call completes with its own answer",
-    holds: answers.every((answer, i) => answer instanceof Uint8Array && answer[1] === (i & 255)),
-    detail: `${answers.length} calls`,
-  });
-  return [alone, among];
+  return Object.fromEntries(Object.keys(declared.functions).map((name) => [name, refuse]));
 }
+
+/** As jco spells them. */
+function refuseAllOfJco(declared: InterfaceDeclaration): Record<string, () => never> {
+  const camelCase = (name: string): string =>
+    name.replaceAll(/-([a-z])/gu, (_, letter: string) => letter.toUpperCase());
+  return Object.fromEntries(
+    Object.entries(refuseAll(declared)).map(([name, refuse]) => [camelCase(name), refuse]),
+  );
+}
+
+const JSON_TYPE = "application/json";
 
 const report = await measure();
 console.log(formatReport(report));
 if (process.argv.includes("--json")) console.log(JSON.stringify(report));
-// The shim's worker thread, which the peer's imports start, would keep the process alive.
-process.exit(report.checks.every(({ holds }) => holds) ? 0 : 1);
+if (!report.checks.every(({ holds }) => holds)) process.exitCode = 1;
