@@ -1,6 +1,6 @@
 /* oxlint-disable typescript/triple-slash-reference -- Globals come with a reference, not an import. */
-/// <reference path="./globals.d.ts" />
-/// <reference path="./wit.d.ts" />
+/// <reference path="./globals.d.ts" preserve="true" />
+/// <reference path="./wit.d.ts" preserve="true" />
 
 export { fn, InvalidInputError } from "./fn.ts";
 export type {
