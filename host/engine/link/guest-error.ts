@@ -8,7 +8,10 @@ export function toCallError(error: unknown): unknown {
   if (error instanceof Trap) return error;
   if (error instanceof WebAssembly.RuntimeError) return new Trap(error.message, { cause: error });
   if (isStackOverflow(error)) return new Trap("call stack exhausted", { cause: error });
-  if (error instanceof WebAssembly.LinkError || error instanceof TypeError) {
+  if (error instanceof WebAssembly.LinkError) {
+    return new Trap("the core modules do not fit together", { cause: error });
+  }
+  if (error instanceof TypeError) {
     return new Trap("a core function is called with another signature than its own", {
       cause: error,
     });
