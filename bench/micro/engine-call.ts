@@ -42,6 +42,7 @@ const ROUNDS = parameter("engine_rounds", { smoke: 3, full: 15 });
 const CALLS = parameter("engine_calls", { smoke: 1_000, full: 20_000 });
 const INSTANCES = parameter("engine_instances", { smoke: 20, full: 300 });
 const SUSPENDED = parameter("engine_suspended", { smoke: 1_000, full: 1_000 });
+const MAJOR_GCS = 5;
 const TURNS = parameter("engine_suspended_turns", { smoke: 3, full: 30 });
 
 type Answer = "at once" | "suspends";
@@ -114,9 +115,24 @@ async function measure(): Promise<SuiteReport> {
           atMost: 20,
         },
         {
-          name: `a call among ${String(SUSPENDED)} suspended ones over a lone one`,
-          measured: suspended.callAmongOverLone,
+          name: `a call while ${String(SUSPENDED)} others are suspended, over a lone one`,
+          measured: suspended.besideOverLone,
           atMost: 3,
+        },
+        {
+          name: `each of ${String(SUSPENDED)} calls suspended at once, over a lone one`,
+          measured: suspended.amongOverLone,
+          atMost: 3,
+        },
+        {
+          name: "a new instance and its first call over jco's",
+          measured: valueOf(instances.rows, 1, "p50Ms") / valueOf(instances.rows, 2, "p50Ms"),
+          atMost: 0.6,
+        },
+        {
+          name: "JavaScript heap of an idle instance, KiB",
+          measured: valueOf(heap.rows, 0, "heapKiB"),
+          atMost: 20,
         },
       ],
       notes: [
@@ -127,6 +143,10 @@ async function measure(): Promise<SuiteReport> {
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+function valueOf(rows: readonly Row[], row: number, name: string): number {
+  return rows[row]?.values[name] ?? Number.NaN;
 }
 
 interface CallFigures {
@@ -228,6 +248,7 @@ async function measureIdleInstances(
     return {
       heapKiB: (after.heapKiB - before.heapKiB) / kept.length,
       residentKiB: (after.residentKiB - before.residentKiB) / kept.length,
+      majorGcAddedMs: after.majorGcMs - before.majorGcMs,
     };
   };
   const ours = await keep(async () => {
@@ -255,7 +276,8 @@ async function measureSuspended(
   checks: Check[],
 ): Promise<{
   readonly table: { readonly title: string; readonly rows: readonly Row[] };
-  readonly callAmongOverLone: number;
+  readonly besideOverLone: number;
+  readonly amongOverLone: number;
 }> {
   const lone = engine.instantiate(guest.compiled, guest.links("suspends"));
   const loneUs = await medianCallUs(guest, lone);
@@ -295,7 +317,8 @@ async function measureSuspended(
         { subject: "each of all, called and suspended at once", values: { callUs: amongUs } },
       ],
     },
-    callAmongOverLone: amongUs / loneUs,
+    besideOverLone: besideUs / loneUs,
+    amongOverLone: amongUs / loneUs,
   };
 }
 
@@ -309,11 +332,26 @@ async function medianCallUs(guest: Guest, instance: Instance): Promise<number> {
   return median(durationsUs);
 }
 
-function memoryAtRest(): { readonly heapKiB: number; readonly residentKiB: number } {
+interface MemoryAtRest {
+  readonly heapKiB: number;
+  readonly residentKiB: number;
+  readonly majorGcMs: number;
+}
+
+/** The collections are whole and in one pause: V8's usual ones mark beside the program. */
+function memoryAtRest(): MemoryAtRest {
   if (typeof collectGarbage !== "function") throw new Error("V8 gave no gc()");
-  for (let pass = 0; pass < 3; pass += 1) Reflect.apply(collectGarbage, undefined, []);
+  const durationsMs = Array.from({ length: MAJOR_GCS }, () => {
+    const startedAtMs = performance.now();
+    collectGarbage();
+    return performance.now() - startedAtMs;
+  });
   const { heapUsed, rss } = process.memoryUsage();
-  return { heapKiB: heapUsed / 1024, residentKiB: rss / 1024 };
+  return {
+    heapKiB: heapUsed / 1024,
+    residentKiB: rss / 1024,
+    majorGcMs: median(durationsMs),
+  };
 }
 
 /** Answers at once, in a later microtask, or when the gate opens. */
@@ -331,23 +369,18 @@ async function storeGuest(kind: "sync" | "async", name: string): Promise<Guest> 
     directory: join(directory, kind),
   });
   const input = new Uint8Array(4);
-  const countOf = (answer: unknown): number => {
-    if (!(answer instanceof Uint8Array)) throw new Error("the guest answered no bytes");
-    return answer[1] ?? 0;
-  };
-  const links = (answer: Answer, gate?: Gate): Links => {
-    const store = new Map<string, Uint8Array>();
-    return storeLinks({
-      get: (key) => answerWith(store.get(key), answer, gate),
-      put: (key, value) => void store.set(key, value),
-    });
-  };
   return {
     name,
     waitsIn: "get",
     compiled: engine.compile(component, storeWorld, testLimits).component,
-    links,
-    call: async (instance) => countOf(await instance.call("handle", [input])),
+    links: (answer, gate) => {
+      const store = new Map<string, Uint8Array>();
+      return storeLinks({
+        get: (key) => answerWith(store.get(key), answer, gate),
+        put: (key, value) => void store.set(key, value),
+      });
+    },
+    call: async (instance) => secondByte(await instance.call("handle", [input])),
     jco,
     startJco: (answer) => {
       const store = new Map<string, Uint8Array>();
@@ -357,9 +390,14 @@ async function storeGuest(kind: "sync" | "async", name: string): Promise<Guest> 
           put: (key: string, value: Uint8Array) => void store.set(key, value),
         },
       });
-      return async () => countOf(await instance["handle"]?.(input));
+      return async () => secondByte(await instance["handle"]?.(input));
     },
   };
+}
+
+function secondByte(answer: unknown): number {
+  if (!(answer instanceof Uint8Array)) throw new Error("the guest answered no bytes");
+  return answer[1] ?? 0;
 }
 
 /** A TypeScript guest on the SDK, against the host's own world. */
@@ -371,11 +409,6 @@ async function sdkGuest(): Promise<Guest> {
     directory: join(directory, "sdk"),
   });
   const input = Buffer.from("1");
-  const countOf = (output: unknown): number => {
-    const body: unknown = Reflect.get(Object(output), "body");
-    if (!(body instanceof Uint8Array)) throw new Error(`the guest answered ${String(output)}`);
-    return (Number(Buffer.from(body).toString()) - 1) % 256;
-  };
   return {
     name: "TypeScript guest on the SDK",
     waitsIn: "put",
@@ -400,7 +433,7 @@ async function sdkGuest(): Promise<Guest> {
     },
     call: async (instance) => {
       const result = await instance.call("handle", ["add", { mediaType: JSON_TYPE, body: input }]);
-      return countOf(Reflect.get(Object(result), "val"));
+      return countBefore(Reflect.get(Object(result), "val"));
     },
     jco,
     startJco: (answer) => {
@@ -418,9 +451,16 @@ async function sdkGuest(): Promise<Guest> {
         "downpour:faas/context": refuseAllOfJco(contextInterface),
       });
       return async () =>
-        countOf(await instance["handle"]?.("add", { mediaType: JSON_TYPE, body: input }));
+        countBefore(await instance["handle"]?.("add", { mediaType: JSON_TYPE, body: input }));
     },
   };
+}
+
+/** The function answers with the sum after its call. */
+function countBefore(output: unknown): number {
+  const body: unknown = Reflect.get(Object(output), "body");
+  if (!(body instanceof Uint8Array)) throw new Error(`the guest answered ${String(output)}`);
+  return (Number(Buffer.from(body).toString()) - 1) % 256;
 }
 
 /** What this guest has no use for. */
@@ -433,11 +473,13 @@ function refuseAll(declared: InterfaceDeclaration): Record<string, () => never> 
 
 /** As jco spells them. */
 function refuseAllOfJco(declared: InterfaceDeclaration): Record<string, () => never> {
-  const camelCase = (name: string): string =>
-    name.replaceAll(/-([a-z])/gu, (_, letter: string) => letter.toUpperCase());
   return Object.fromEntries(
     Object.entries(refuseAll(declared)).map(([name, refuse]) => [camelCase(name), refuse]),
   );
+}
+
+function camelCase(name: string): string {
+  return name.replaceAll(/-([a-z])/gu, (_, letter: string) => letter.toUpperCase());
 }
 
 const JSON_TYPE = "application/json";
