@@ -141,8 +141,9 @@ export class Terminal {
 
   #drawLive(): void {
     if (this.#liveLine === undefined) return;
-    const columns = this.#stderr.columns ?? 80;
-    this.#stderr.write(this.#liveLine.slice(0, Math.max(1, columns - 1)));
+    // A terminal that does not know its width says 0.
+    const { columns = 0 } = this.#stderr;
+    this.#stderr.write(this.#liveLine.slice(0, (columns > 0 ? columns : 80) - 1));
   }
 }
 

@@ -80,7 +80,7 @@ class DevSession {
 
   async run(): Promise<void> {
     const { project } = this.#context.settings;
-    const port = this.#flags.port ?? (await freePort(Number(new URL(DEFAULT_URL).port)));
+    const port = await this.#choosePort();
     // The log of an earlier run helps nobody; within one, it keeps what a crash said.
     await truncate(this.#local.hostLogPath).catch(() => {
       // There is none yet.
@@ -100,7 +100,8 @@ class DevSession {
     });
     try {
       // The first build and the start of the host share the two cores well: neither waits for the other.
-      await this.#build();
+      // Raced, because a host that cannot start, or Ctrl-C, does not wait for the first build.
+      await Promise.race([this.#build(), this.#ended.promise]);
       await this.#ended.promise;
     } finally {
       this.#interrupted.abort();
@@ -110,6 +111,16 @@ class DevSession {
       progress.clear();
       this.#emit({ event: "stopped" }, this.#dim("stopped"));
     }
+  }
+
+  async #choosePort(): Promise<number> {
+    const { port } = this.#flags;
+    const chosen = await freePort(port ?? Number(new URL(DEFAULT_URL).port));
+    if (port === undefined || chosen === port) return chosen;
+    throw new CliError("HOST_START_FAILED", `the port ${port} is taken`, {
+      exit: "failure",
+      hint: "Without --port, a free one is found.",
+    });
   }
 
   async #hostIsReady(host: { readonly pid: number; readonly isRestart: boolean }): Promise<void> {

@@ -3,7 +3,8 @@
 // H1. There is at most one host at a time, always on the same port: URLs that were printed stay true.
 // H2. A host that dies is started again after a delay that doubles up to `RESTART_DELAY_MAX_MS`, and is
 //     back at its minimum after the host was well for `HEALTHY_AFTER_MS`.
-// H3. A host that was never ready is given up after `START_ATTEMPTS_MAX`, with the end of its log.
+// H3. A host that was never ready is given up after `START_ATTEMPTS_MAX`, with the end of its log; at once where
+//     its exit status says that another attempt is no use.
 // H4. `stop` leaves no process behind: it asks first, and kills after `STOP_GRACE_MS`.
 
 import type { ChildProcess } from "node:child_process";
@@ -20,6 +21,8 @@ const HEALTHY_AFTER_MS = 30_000;
 const START_ATTEMPTS_MAX = 5;
 const STOP_GRACE_MS = 12_000;
 const LOG_TAIL_LINES = 8;
+/** Wrong settings, and an address in use; a data directory may be free again in a moment. */
+const FINAL_STATUSES: ReadonlySet<number | null> = new Set([2, 4]);
 
 export interface HostSupervisorOptions {
   readonly local: LocalDirectory;
@@ -88,7 +91,7 @@ export class HostSupervisor {
 
       failures = performance.now() - startedAt > HEALTHY_AFTER_MS ? 1 : failures + 1;
       const logTail = await this.#logTail();
-      if (!hasBeenReady && failures >= START_ATTEMPTS_MAX) {
+      if (!hasBeenReady && (failures >= START_ATTEMPTS_MAX || FINAL_STATUSES.has(status))) {
         this.#options.onGivenUp(
           new CliError("HOST_START_FAILED", "the host does not start", {
             exit: "failure",

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync, statSync } from "node:fs";
+import { availableParallelism, loadavg } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -12,7 +13,13 @@ import { CLI_MAIN, at, cleanEnvironment, runCli, temporaryFolder } from "./harne
 
 const EVENT_TIMEOUT_MS = 30_000;
 const SAVE_TO_DEPLOYED_MS_MAX = 2_000;
-const SAVES_MAX = 8;
+const ADDED_MS_MAX = 500;
+const SAVES = 3;
+
+/** Whether a time measured here says something about the program: less wants to run than there are cores. */
+function isMachineQuiet(): boolean {
+  return (loadavg()[0] ?? 0) < availableParallelism();
+}
 
 /** One `downpour dev --json`: its events in order, each to be waited for. */
 interface Dev extends AsyncDisposable {
@@ -89,8 +96,8 @@ async function untilGone(pid: number): Promise<void> {
   }
 }
 
-describe("downpour dev", () => {
-  test("a save gives a new answer within two seconds; a save that does not build keeps the old one", async () => {
+describe("downpour dev", { timeout: 120_000 }, () => {
+  test("a save gives a new answer in under two seconds; one that does not build keeps the old answer", async () => {
     using folder = project();
     await using dev = await startDev(folder.path);
     const watching = await dev.next("watching");
@@ -98,18 +105,24 @@ describe("downpour dev", () => {
     expect(await invoke(folder.path)).toBe('"one"');
     expect(await dev.next("log")).toMatchObject({ function: "say", message: "said hi" });
 
-    // The quickest of a few: what else the machine does is not what this is about.
+    // The quickest of a few. What the build and the upload take is the machine's business; what `dev` adds is not.
     let quickestMs = Number.POSITIVE_INFINITY;
-    let saves = 0;
-    while (saves < SAVES_MAX && quickestMs >= SAVE_TO_DEPLOYED_MS_MAX) {
-      saves += 1;
+    let leastAddedMs = Number.POSITIVE_INFINITY;
+    for (let save = 1; save <= SAVES; save += 1) {
       const savedAt = performance.now();
-      folder.write("src/index.ts", source(`"answer ${saves}"`));
-      expect(await dev.next("deployed")).toMatchObject({ outcome: "updated" });
-      quickestMs = Math.min(quickestMs, performance.now() - savedAt);
+      folder.write("src/index.ts", source(`"answer ${save}"`));
+      const built = await dev.next("built");
+      const deployed = await dev.next("deployed");
+      const tookMs = performance.now() - savedAt;
+      expect(deployed).toMatchObject({ outcome: "updated" });
+      const workMs = Number(at(built, "durationMs")) + Number(at(deployed, "durationMs"));
+      quickestMs = Math.min(quickestMs, tookMs);
+      leastAddedMs = Math.min(leastAddedMs, tookMs - workMs);
     }
-    expect(quickestMs).toBeLessThan(SAVE_TO_DEPLOYED_MS_MAX);
-    expect(await invoke(folder.path)).toBe(`"answer ${saves}"`);
+    expect(leastAddedMs).toBeLessThan(ADDED_MS_MAX);
+    const quickestMsMax = isMachineQuiet() ? SAVE_TO_DEPLOYED_MS_MAX : Number.POSITIVE_INFINITY;
+    expect(quickestMs).toBeLessThan(quickestMsMax);
+    expect(await invoke(folder.path)).toBe(`"answer ${SAVES}"`);
 
     folder.write("src/index.ts", source("nowhere"));
     expect(await dev.next("failed")).toMatchObject({
@@ -117,7 +130,7 @@ describe("downpour dev", () => {
       details: { diagnostics: [{ file: "src/index.ts", line: 5 }] },
     });
     await dev.next("kept");
-    expect(await invoke(folder.path)).toBe(`"answer ${saves}"`);
+    expect(await invoke(folder.path)).toBe(`"answer ${SAVES}"`);
 
     folder.write("src/index.ts", source(`"three"`));
     await dev.next("deployed");
@@ -181,6 +194,31 @@ describe("downpour dev", () => {
     await using next = await startDev(folder.path);
     await next.next("watching");
     expect(await invoke(folder.path)).toBe('"one"');
+  });
+
+  test("a port that is taken is said to be taken", async () => {
+    using folder = project();
+    await using dev = await startDev(folder.path);
+    const ready = await dev.next("host-ready");
+    using other = project();
+    const port = new URL(String(at(ready, "url"))).port;
+    const result = await runCli(["dev", "--json", "--port", port], { directory: other.path });
+    expect(result.status).toBe(1);
+    expect(result.json()).toMatchObject({
+      error: { code: "HOST_START_FAILED", message: `the port ${port} is taken` },
+    });
+  });
+
+  test("a host that cannot start ends it, with what the host said", async () => {
+    using folder = project();
+    const result = await runCli(["dev", "--json"], {
+      directory: folder.path,
+      environment: { DOWNPOUR_EXECUTORS: "none" },
+    });
+    expect(result.status).toBe(1);
+    const [error] = result.stdout.split("\n").filter((line) => line.includes('"error"'));
+    expect(error).toContain("HOST_START_FAILED");
+    expect(error).toContain("CONFIG_INVALID");
   });
 
   test("a project that does not build at first is waited for", async () => {
