@@ -62,6 +62,10 @@ declare var URL: {
   parse(url: string | URL, base?: string | URL): URL | null;
 };
 
+interface URLSearchParamsIterator<T> extends IteratorObject<T, BuiltinIteratorReturn, unknown> {
+  [Symbol.iterator](): URLSearchParamsIterator<T>;
+}
+
 interface URLSearchParams {
   readonly size: number;
   append(name: string, value: string): void;
@@ -73,10 +77,10 @@ interface URLSearchParams {
   sort(): void;
   toString(): string;
   forEach(callback: (value: string, key: string, parent: URLSearchParams) => void): void;
-  entries(): IterableIterator<[string, string]>;
-  keys(): IterableIterator<string>;
-  values(): IterableIterator<string>;
-  [Symbol.iterator](): IterableIterator<[string, string]>;
+  entries(): URLSearchParamsIterator<[string, string]>;
+  keys(): URLSearchParamsIterator<string>;
+  values(): URLSearchParamsIterator<string>;
+  [Symbol.iterator](): URLSearchParamsIterator<[string, string]>;
 }
 declare var URLSearchParams: {
   prototype: URLSearchParams;
