@@ -25,7 +25,7 @@ const LINE_TABLE = "__DOWNPOUR_LINE_TABLE__";
 const LINE_TABLE_TEXT = new RegExp(`(["'\`])${LINE_TABLE}\\1(?![\\s\\S]*${LINE_TABLE})`);
 
 /** Interfaces that the host serves. */
-const HOST_IMPORT = /^(?:downpour:faas|wasi:random)\//;
+const HOST_IMPORT = /^(?:downpour:faas|wasi:random|wasi:cli)\//;
 
 export async function bundle(
   project: Project,

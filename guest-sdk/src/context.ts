@@ -1,5 +1,6 @@
 import { current } from "downpour:faas/context@0.1.0";
 import type { WitInvocation } from "downpour:faas/context@0.1.0";
+import { getEnvironment } from "wasi:cli/environment@0.2.12";
 import { fromInt64 } from "./engine.ts";
 import { requireServing } from "./phase.ts";
 
@@ -18,12 +19,16 @@ export interface Context {
   readonly idempotencyKey: string | undefined;
   /** What the caller sent along, by lower-case name; of a repeated name, the last. */
   readonly metadata: ReadonlyMap<string, string>;
+  /** The app's configuration, by name, as its owner set it on the host. */
+  readonly environment: ReadonlyMap<string, string>;
   /** Milliseconds left before the deadline, at least 0. */
   remainingMs(): number;
 }
 
 let invocation: WitInvocation | undefined;
 let metadata: ReadonlyMap<string, string> | undefined;
+/** The host makes new instances where it changes. */
+let environment: ReadonlyMap<string, string> | undefined;
 
 /** Forgets the last invocation. An instance runs one at a time, so this state is the instance's. */
 export function beginInvocation(): void {
@@ -65,6 +70,13 @@ export const context: Context = Object.freeze({
   get metadata() {
     metadata ??= new Map(running().metadata);
     return metadata;
+  },
+  get environment() {
+    if (environment === undefined) {
+      requireServing("context.environment");
+      environment = new Map(getEnvironment());
+    }
+    return environment;
   },
   remainingMs() {
     return Math.max(0, fromInt64(running().deadlineMs) - Date.now());

@@ -62,7 +62,7 @@ declare var URL: {
   parse(url: string | URL, base?: string | URL): URL | null;
 };
 
-interface URLSearchParamsIterator<T> extends IteratorObject<T, BuiltinIteratorReturn, unknown> {
+interface URLSearchParamsIterator<T> extends IteratorObject<T, BuiltinIteratorReturn> {
   [Symbol.iterator](): URLSearchParamsIterator<T>;
 }
 

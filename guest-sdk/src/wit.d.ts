@@ -64,3 +64,8 @@ declare module "wasi:random/random@0.2.12" {
   function getRandomBytes(length: number | bigint): Uint8Array;
   export { getRandomBytes };
 }
+
+declare module "wasi:cli/environment@0.2.12" {
+  function getEnvironment(): readonly (readonly [name: string, value: string])[];
+  export { getEnvironment };
+}

@@ -27,8 +27,10 @@ async function buildFromWit(world: string): Promise<Uint8Array> {
   const files = ["types", "state", "log", "context", "function"].map((file) =>
     readWit(file).replace(/^package .*$/mu, ""),
   );
-  const random = readWit("deps/random/random").replace(/^(package [^;]*);/mu, "$1 {");
-  const witSource = `package downpour:faas@0.1.0;\n${files.join("\n")}\n${random}}`;
+  const dependencies = ["deps/random/random", "deps/cli/environment"].map(
+    (file) => `${readWit(file).replace(/^(package [^;]*);/mu, "$1 {")}}`,
+  );
+  const witSource = `package downpour:faas@0.1.0;\n${[...files, ...dependencies].join("\n")}`;
   return await componentNew(await componentEmbed({ witSource, world, dummy: true }), []);
 }
 

@@ -188,6 +188,7 @@ describe.each<JavaScriptEngine>(["quickjs", "starlingmonkey"])("functions on %s"
       revision: "00ff",
       idempotencyKey: "key-1",
       metadata: { "x-name": "value" },
+      greeting: "Hi",
       inTime: true,
     });
   });

@@ -2,7 +2,7 @@ import { isFunctionDefinition } from "../fn.ts";
 import type { RunnableFunction } from "../fn.ts";
 import type { Manifest } from "./manifest-format.ts";
 
-export const SDK_VERSION = "0.1.0";
+const SDK_VERSION = "0.1.0";
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/;
 const FUNCTIONS_MAX = 256;
@@ -45,7 +45,7 @@ function nameHandler(handler: RunnableFunction["handler"], name: string): void {
 }
 
 /** Ends the build. Its message is what the build reads. */
-export class ManifestProblem extends Error {
+class ManifestProblem extends Error {
   constructor(problems: readonly string[]) {
     super(asciiJson({ "downpour-build-problem": problems }));
   }
