@@ -216,8 +216,8 @@ Try next, from this folder:
   npx downpour status
   curl -X POST ${url}/v1/invoke/hello/hello -H "authorization: Bearer $(cat .downpour/token)" -H "content-type: application/json" -d '"you"'
 
-  npx downpour init my-app      a project of your own; then \`downpour dev\` in it
-  npm run demo -- --stop        stops the host; its data stays
+A project of your own, on a host of its own: npx downpour init my-app && npx downpour dev -C my-app
+Stop this host; its data stays:              npm run demo -- --stop
 `;
 }
 
