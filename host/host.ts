@@ -1,5 +1,3 @@
-import { access, constants, mkdir } from "node:fs/promises";
-import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { startStorageThread } from "@downpour/kvs";
@@ -17,6 +15,7 @@ import { appRecords, openAdminToken, tenantRecords } from "./control/state-recor
 import { TenantRemoval } from "./control/tenant-removal.ts";
 import { translateError } from "./control/translate-error.ts";
 import { UsageMeter } from "./control/usage-meter.ts";
+import { prepareDataDirectory } from "./data-directory.ts";
 import { HostError } from "./errors.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
 import type { InvocationRecord } from "./scheduler/deployed-app.ts";
@@ -24,6 +23,7 @@ import { FunctionLogs } from "./telemetry/function-logs.ts";
 import { createLogger } from "./telemetry/logger.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import { HostMetrics } from "./telemetry/metrics.ts";
+import { HOST_VERSION } from "./version.ts";
 
 export interface HostOptions {
   /** Makes a new admin token, and the old one void. */
@@ -57,8 +57,6 @@ const LOG_BATCH_ENTRIES_MAX = 256;
 /** Answers that are still being sent when everything else has ended. */
 const CONNECTIONS_GRACE_MS = 2_000;
 
-export const HOST_VERSION = readVersion();
-
 /**
  * Puts the parts together, in the order of their needs, and listens. Rejects with a `HostError` for
  * what an operator can do something about; then nothing of it goes on running.
@@ -82,7 +80,7 @@ async function start(
   logger: Logger,
   started: AsyncDisposableStack,
 ): Promise<Host> {
-  await prepareDirectory(config.dataDirectory);
+  await prepareDataDirectory(config.dataDirectory);
   // First, because it holds the lock of the directory: nobody else may touch what comes next.
   const storage = started.adopt(await openStorage(config), (opened) => opened.close());
   const state = storage.client();
@@ -252,21 +250,6 @@ function toSample(record: InvocationRecord): Parameters<HostMetrics["observe"]>[
   };
 }
 
-async function prepareDirectory(directory: string): Promise<void> {
-  try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-    await access(directory, constants.R_OK | constants.W_OK | constants.X_OK);
-  } catch (cause) {
-    const isFull = cause instanceof Error && "code" in cause && cause.code === "ENOSPC";
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new HostError(
-      isFull ? "STORAGE_FULL" : "DATA_DIR_UNWRITABLE",
-      `the data directory ${directory} cannot be used: ${reason}`,
-      { cause },
-    );
-  }
-}
-
 function openStorage(config: HostConfig): Promise<StorageThread> {
   return startStorageThread({
     directory: join(config.dataDirectory, "state"),
@@ -312,13 +295,4 @@ async function closeServer(server: FastifyInstance): Promise<void> {
   const timer = setTimeout(() => server.server.closeAllConnections(), CONNECTIONS_GRACE_MS);
   await server.close();
   clearTimeout(timer);
-}
-
-function readVersion(): string {
-  const manifest: unknown = JSON.parse(
-    readFileSync(new URL("package.json", import.meta.url), "utf8"),
-  );
-  const version: unknown =
-    typeof manifest === "object" && manifest !== null ? Reflect.get(manifest, "version") : "";
-  return String(version);
 }

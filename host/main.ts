@@ -1,18 +1,24 @@
 #!/usr/bin/env node
 import { chmod, writeFile } from "node:fs/promises";
+import { enableCompileCache, flushCompileCache } from "node:module";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { CONFIG_KEYS, flagName, fromText, loadHostConfig, unknownKey } from "./config.ts";
 import type { ConfigInput, HostConfig } from "./config.ts";
+import { prepareDataDirectory } from "./data-directory.ts";
 import { setEngineFlags } from "./engine/process-flags.ts";
 import { HostError } from "./errors.ts";
 import type { ErrorCode } from "./errors.ts";
-import { HOST_VERSION, startHost } from "./host.ts";
+import { HOST_VERSION } from "./version.ts";
 
 // The process: reads its flags, starts one host, and ends it on a signal.
 //
 // N1. Standard output carries what the operator asked for, and nothing else; the log is on standard
 //     error. The admin token is shown once, when it is made, and never logged.
 // N2. The first SIGTERM or SIGINT drains, the second ends the process at once.
+
+/** When a start is over, so that writing some megabytes does not delay the first requests. */
+const CODE_CACHE_FLUSH_MS = 3_000;
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
@@ -143,12 +149,19 @@ async function main(): Promise<void> {
 async function run(config: HostConfig, resetAdminToken: boolean): Promise<void> {
   // Before any thread starts: these are flags of the process.
   setEngineFlags();
+  await prepareDataDirectory(config.dataDirectory);
+  // Saves a third of the processor time of a start. It is code that this process will run: it lies where only
+  // the host's own user writes, and not in a shared temporary directory.
+  const cache = join(config.dataDirectory, "code-cache");
+  enableCompileCache(cache);
+  // Threads look for it here.
+  process.env["NODE_COMPILE_CACHE"] = cache;
+  // Only now, so that the cache serves it, and `--help` needs none of it.
+  const { startHost } = await import("./host.ts");
   const host = await startHost(config, {
     resetAdminToken,
     onAdminToken: (token) => showAdminToken(token, config.adminTokenFile),
   });
-  process.stdout.write(`Downpour ${HOST_VERSION} listens on ${host.url}\n`);
-
   const stop = (): void => {
     process.once("SIGTERM", exitAtOnce).once("SIGINT", exitAtOnce);
     host.close().then(
@@ -159,6 +172,10 @@ async function run(config: HostConfig, resetAdminToken: boolean): Promise<void> 
   process.once("SIGTERM", stop).once("SIGINT", stop);
   // Without its storage a host would answer what it cannot keep.
   void host.failed.then(fail);
+  // After the handlers: whoever reads this may send a signal at once.
+  process.stdout.write(`Downpour ${HOST_VERSION} listens on ${host.url}\n`);
+  // Else the cache is written at an orderly end, which not every process has.
+  setTimeout(flushCompileCache, CODE_CACHE_FLUSH_MS).unref();
 }
 
 async function showAdminToken(token: string, file: string): Promise<void> {
