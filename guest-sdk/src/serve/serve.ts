@@ -51,21 +51,23 @@ export function serve(exported: Readonly<Record<string, unknown>>, lineTable: st
       if (definition === undefined) {
         throw new HandleFailure({ tag: "unknown-function", val: functionName });
       }
-      return definition.kind === "raw" ? runRaw(definition, input) : runJson(definition, input);
+      let output: unknown;
+      try {
+        const value = definition.kind === "raw" ? toRawInput(input) : decodeInput(input);
+        const parsed = definition.parseInput === undefined ? value : await parse(definition, value);
+        output = definition.handler(parsed, context);
+        // An await costs a turn of the job queue, which a function that is not async need not pay.
+        if (isThenable(output)) output = await output;
+      } catch (thrown) {
+        throw new HandleFailure(toFailure(thrown));
+      }
+      return encode(definition.kind, output);
     },
   };
 }
 
-async function runJson(definition: RunnableFunction, input: Payload): Promise<Payload> {
-  let output: unknown;
-  try {
-    const value = decodeInput(input);
-    const parsed = definition.parseInput === undefined ? value : await parse(definition, value);
-    output = await definition.handler(parsed, context);
-  } catch (thrown) {
-    throw new HandleFailure(toFailure(thrown));
-  }
-  return encode(() => encodeOutput(output));
+function isThenable(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "then" in value;
 }
 
 /** What a parser throws says that the input is wrong, unless it is a failure of the author's. */
@@ -78,23 +80,13 @@ async function parse(definition: RunnableFunction, value: unknown): Promise<unkn
   }
 }
 
-async function runRaw(definition: RunnableFunction, input: Payload): Promise<Payload> {
-  let output: unknown;
-  try {
-    output = await definition.handler(toRawInput(input), context);
-  } catch (thrown) {
-    throw new HandleFailure(toFailure(thrown));
-  }
-  return encode(() => encodeRawOutput(output));
-}
-
 function toRawInput({ mediaType, body }: Payload): RawInput {
   return { mediaType, body: fromBytes(body) };
 }
 
-function encode(toPayload: () => Payload): Payload {
+function encode(kind: RunnableFunction["kind"], output: unknown): Payload {
   try {
-    return toPayload();
+    return kind === "raw" ? encodeRawOutput(output) : encodeOutput(output);
   } catch (thrown) {
     // A getter or a toJSON of the author's may throw as well.
     const isOurs = thrown instanceof UnserializableError;
