@@ -40,10 +40,16 @@ async function killAfter(child: ChildProcess, ackedCount: number): Promise<Said>
   return { sent, acked };
 }
 
+/** Goes on reading after it: a process whose output is closed ends by itself. */
 async function firstLine(child: ChildProcess): Promise<string> {
-  if (child.stdout === null) throw new Error("no output");
-  for await (const line of createInterface({ input: child.stdout })) return line;
-  throw new Error("the process has ended");
+  const { stdout } = child;
+  if (stdout === null) throw new Error("no output");
+  return new Promise((resolve, reject) => {
+    createInterface({ input: stdout }).on("line", resolve);
+    child.once("exit", () => {
+      reject(new Error("the process has ended"));
+    });
+  });
 }
 
 function numberAt(client: StateClient, key: string): number {
