@@ -20,7 +20,9 @@ export interface ExecutorEvents {
 //
 // H1. A thread is in exactly one of: starting, ready, dead.
 // H2. Requests of one turn of the event loop leave in one message, in order; to a dead thread, none.
-// H3. `inFlight` is the scheduler's count; this file only keeps it beside the thread it is about.
+// H3. A thread is terminated only once it is ready or dead: one that ends while it opens the store
+//     takes the process with it.
+// H4. `inFlight` is the scheduler's count; this file only keeps it beside the thread it is about.
 export class ExecutorHandle {
   readonly id: number;
   readonly startedAtMs = Date.now();
@@ -28,6 +30,7 @@ export class ExecutorHandle {
   inFlight = 0;
   readonly #worker: Worker;
   readonly #events: ExecutorEvents;
+  readonly #started = Promise.withResolvers<void>();
   #outbox: ExecutorRequest[] = [];
 
   constructor(options: {
@@ -47,7 +50,10 @@ export class ExecutorHandle {
     });
     let cause: Error | undefined;
     this.#worker.on("message", (replies: readonly ExecutorReply[]) => {
-      if (replies[0]?.kind === "ready") this.#state = "ready";
+      if (replies[0]?.kind === "ready") {
+        this.#state = "ready";
+        this.#started.resolve();
+      }
       this.#events.onReplies(this, replies);
     });
     this.#worker.on("error", (error) => {
@@ -55,6 +61,7 @@ export class ExecutorHandle {
     });
     this.#worker.on("exit", () => {
       this.#state = "dead";
+      this.#started.resolve();
       this.#events.onDead(this, cause);
     });
   }
@@ -69,7 +76,13 @@ export class ExecutorHandle {
     if (this.#outbox.length === 1) setImmediate(() => this.#flush());
   }
 
+  /** Resolves when the thread is ready, or dead before that. */
+  get started(): Promise<void> {
+    return this.#started.promise;
+  }
+
   async terminate(): Promise<void> {
+    await this.#started.promise;
     await this.#worker.terminate();
   }
 

@@ -592,6 +592,7 @@ export class Scheduler {
   }
 
   async #stop(executor: ExecutorHandle): Promise<void> {
+    await executor.started;
     if (executor.state === "ready") {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#onDrained.set(executor, resolve);
