@@ -38,20 +38,21 @@ test.each(["sync", "async"] as const)(
   },
 );
 
+function heapBytesOf(create: () => unknown): number {
+  const count = 40;
+  const kept: unknown[] = [];
+  for (let i = 0; i < 3; i += 1) create();
+  collectGarbage();
+  const before = process.memoryUsage().heapUsed;
+  for (let i = 0; i < count; i += 1) kept.push(create());
+  collectGarbage();
+  const after = process.memoryUsage().heapUsed;
+  if (kept.length !== count) throw new Error("instances are missing");
+  return (after - before) / count;
+}
+
 test("an idle instance takes at most 20 kB of heap beside what V8 takes for its core instances", async () => {
   const { component } = engine.compile(await buildStoreGuest("async"), storeWorld, testLimits);
-  const heapBytesOf = (create: () => unknown): number => {
-    const count = 40;
-    const kept: unknown[] = [];
-    for (let i = 0; i < 3; i += 1) create();
-    collectGarbage();
-    const before = process.memoryUsage().heapUsed;
-    for (let i = 0; i < count; i += 1) kept.push(create());
-    collectGarbage();
-    const after = process.memoryUsage().heapUsed;
-    expect(kept).toHaveLength(count);
-    return (after - before) / count;
-  };
   const bare = bareInstances(component, storeLinks());
   const whole = (): unknown => engine.instantiate(component, storeLinks());
   // Once in vain: what the first round compiles and caches would be counted to whoever comes first.
