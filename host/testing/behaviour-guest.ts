@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
 import { buildGuest } from "../engine/testing/build-guest.ts";
+import { contractPackages } from "./contract-wit.ts";
 
 // One real component whose functions behave in every way a function can: what the tests of the
 // scheduler, the executors and the host call.
@@ -69,14 +69,8 @@ export const BEHAVIOUR_FUNCTIONS: ReadonlySet<string> = new Set(
   [...SOURCE.matchAll(/^ {2}(\w+): \(/gmu)].map((match) => match[1] ?? ""),
 );
 
-function readWit(file: string): string {
-  const text = readFileSync(new URL(`../../wit/${file}.wit`, import.meta.url), "utf8");
-  return text.replace(/^package [^;]*;/mu, "");
-}
-
 /** Our contract, and WASI's clock beside it: with that a function can wait for as long as a test needs. */
 function behaviourWit(): string {
-  const contract = ["types", "state", "log", "context", "function"].map(readWit).join("\n");
   return `package downpour:behaviour;
 
 world behaviour {
@@ -84,13 +78,7 @@ world behaviour {
   import wasi:clocks/monotonic-clock@0.2.12;
 }
 
-package downpour:faas@0.1.0 {
-${contract}
-}
-
-package wasi:random@0.2.12 {
-${readWit("deps/random/random")}
-}
+${contractPackages()}
 
 package wasi:io@0.2.12 {
   interface poll {

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { createEngine } from "../engine/create-engine.ts";
 import type { CompileLimits, InterfaceDeclaration } from "../engine/engine.ts";
 import { wasiDeclarations } from "../engine/wasi/index.ts";
+import { contractPackages } from "../testing/contract-wit.ts";
 import { contextInterface } from "./context.ts";
 import { functionWorld } from "./function-world.ts";
 import { logInterface } from "./log.ts";
@@ -24,14 +25,14 @@ function readWit(file: string): string {
 
 /** A component that imports and exports all of a world of `wit/`, made by the reference toolchain. */
 async function buildFromWit(world: string): Promise<Uint8Array> {
-  const files = ["types", "state", "log", "context", "function"].map((file) =>
-    readWit(file).replace(/^package .*$/mu, ""),
-  );
-  const dependencies = ["deps/random/random", "deps/cli/environment"].map(
-    (file) => `${readWit(file).replace(/^(package [^;]*);/mu, "$1 {")}}`,
-  );
-  const witSource = `package downpour:faas@0.1.0;\n${[...files, ...dependencies].join("\n")}`;
-  return await componentNew(await componentEmbed({ witSource, world, dummy: true }), []);
+  const witSource = `package downpour:check;
+
+world check {
+  include downpour:faas/${world}@0.1.0;
+}
+
+${contractPackages()}`;
+  return await componentNew(await componentEmbed({ witSource, world: "check", dummy: true }), []);
 }
 
 describe("the declared world", () => {
