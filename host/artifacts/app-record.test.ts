@@ -1,0 +1,97 @@
+import { describe, expect, test } from "vitest";
+import {
+  activeRevision,
+  artifactsOf,
+  configured,
+  rolledBack,
+  withArtifact,
+  withRevision,
+} from "./app-record.ts";
+import type { AppRecord, Revision } from "./app-record.ts";
+
+const IDENTITY = { tenantId: "acme", app: "app" };
+
+function revision(revisionId: string, deployedAtMs = 0): Revision {
+  return {
+    revisionId,
+    deployedAtMs,
+    functions: [{ name: "f" }],
+    imports: [],
+    sizes: { componentBytes: 1, coreModules: 1, coreModuleBytes: 1, sharedCoreModuleBytes: 0 },
+    artifact: { engineTag: "e", planSha256: `plan-${revisionId}`, moduleSha256s: ["runtime"] },
+  };
+}
+
+function appWith(...revisionIds: readonly string[]): AppRecord {
+  let record: AppRecord | undefined;
+  for (const [index, id] of revisionIds.entries()) {
+    record = withRevision(record, IDENTITY, revision(id, index), 3);
+  }
+  if (record === undefined) throw new Error("an app has a revision");
+  return record;
+}
+
+function history(record: AppRecord): readonly string[] {
+  return record.revisions.map(({ revisionId }) => revisionId);
+}
+
+describe("an upload", () => {
+  test("is active and first in the history", () => {
+    const record = appWith("a", "b");
+    expect(activeRevision(record).revisionId).toBe("b");
+    expect(history(record)).toEqual(["b", "a"]);
+  });
+
+  test("keeps the settings and the time of creation", () => {
+    const before = configured(appWith("a"), { deadlineMs: 5 }, 1);
+    const after = withRevision(before, IDENTITY, revision("b", 9), 3);
+    expect(after).toMatchObject({ settings: { deadlineMs: 5 }, createdAtMs: 0, updatedAtMs: 9 });
+  });
+
+  test("of an old revision brings it to the front, once", () => {
+    expect(history(appWith("a", "b", "a"))).toEqual(["a", "b"]);
+  });
+
+  test("lets the oldest go", () => {
+    expect(history(appWith("a", "b", "c", "d"))).toEqual(["d", "c", "b"]);
+  });
+});
+
+describe("a rollback", () => {
+  test("goes one back each time, and keeps the history", () => {
+    const once = rolledBack(appWith("a", "b", "c"), undefined, 1);
+    const twice = rolledBack(once, undefined, 2);
+    expect([once.activeRevisionId, twice.activeRevisionId]).toEqual(["b", "a"]);
+    expect(history(twice)).toEqual(["c", "b", "a"]);
+  });
+
+  test("goes to a named revision in either direction", () => {
+    const back = rolledBack(appWith("a", "b", "c"), "a", 1);
+    expect(rolledBack(back, "c", 2).activeRevisionId).toBe("c");
+  });
+
+  test.each([[undefined], ["gone"]])("to %s is refused where there is none", (target) => {
+    expect(() => rolledBack(appWith("a"), target, 1)).toThrow(
+      expect.objectContaining({ code: "REVISION_NOT_FOUND" }),
+    );
+  });
+});
+
+test("settings change one by one: null unsets, absent stays", () => {
+  const set = configured(appWith("a"), { deadlineMs: 5, environment: { A: "1" } }, 1);
+  const next = configured(set, { deadlineMs: null, concurrencyMax: 2 }, 2);
+  expect(next.settings).toEqual({ concurrencyMax: 2, environment: { A: "1" } });
+  expect(next.updatedAtMs).toBe(2);
+});
+
+test("a recompiled revision has its new artifact, and the others theirs", () => {
+  const artifact = { engineTag: "new", planSha256: "p", moduleSha256s: ["m"] };
+  const record = withArtifact(appWith("a", "b"), "a", artifact);
+  expect(record.revisions.map((entry) => entry.artifact.engineTag)).toEqual(["e", "new"]);
+});
+
+test("an app refers to the components, plans and modules of all its revisions", () => {
+  expect(new Set(artifactsOf(appWith("a", "b")))).toEqual(
+    new Set(["a", "b", "plan-a", "plan-b", "runtime"]),
+  );
+});

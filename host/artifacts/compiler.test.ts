@@ -1,0 +1,131 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { buildGuest } from "../engine/testing/build-guest.ts";
+import { ArtifactStore } from "./artifact-store.ts";
+import { Compiler } from "./compiler.ts";
+
+const MANIFEST = '{"sdk":"0.1.0","functions":[{"name":"f"}]}';
+
+async function setUp(
+  limits: {
+    readonly timeMaxMs?: number;
+    readonly heapMibMax?: number;
+    readonly queueDepthMax?: number;
+  } = {},
+): Promise<{
+  readonly compiler: Compiler;
+  readonly upload: (bytes: Uint8Array) => string;
+  readonly artifactDirectory: string;
+}> {
+  const directory = mkdtempSync(join(tmpdir(), "downpour-compiler-"));
+  const artifactDirectory = join(directory, "artifacts");
+  await ArtifactStore.open(artifactDirectory);
+  const compiler = new Compiler({
+    artifactDirectory,
+    heapMibMax: limits.heapMibMax ?? 256,
+    timeMaxMs: limits.timeMaxMs ?? 30_000,
+    queueDepthMax: limits.queueDepthMax ?? 8,
+  });
+  onTestFinished(async () => {
+    await compiler.close();
+    rmSync(directory, { recursive: true, force: true });
+  });
+  let uploads = 0;
+  return {
+    compiler,
+    artifactDirectory,
+    upload: (bytes) => {
+      uploads += 1;
+      const path = join(directory, `upload-${uploads}`);
+      writeFileSync(path, bytes);
+      return path;
+    },
+  };
+}
+
+/** A guest whose `describe` runs this code first. */
+function guest(code = ""): Promise<Uint8Array> {
+  const source = `export function describe() { ${code}; return ${JSON.stringify(MANIFEST)}; }
+    export async function handle() {}`;
+  return buildGuest({ source, world: "function" });
+}
+
+describe("an upload", () => {
+  test("is described, and what was compiled can be loaded by another compiler", async () => {
+    const { compiler, upload, artifactDirectory } = await setUp();
+    const bytes = await guest();
+    const compiled = await compiler.compile(upload(bytes));
+    expect(compiled.manifest.functions).toEqual([{ name: "f" }]);
+    expect(compiled.component.imports).toContain("downpour:faas/state@0.1.0");
+    expect(compiled.coreModuleBytes).toBeGreaterThan(1_000_000);
+    expect(compiled.sharedCoreModuleBytes).toBe(0);
+
+    const other = new Compiler({
+      artifactDirectory,
+      heapMibMax: 256,
+      timeMaxMs: 30_000,
+      queueDepthMax: 8,
+    });
+    onTestFinished(() => other.close());
+    const loaded = await other.load("0".repeat(64), compiled.artifact);
+    expect(loaded.recompiled).toBeUndefined();
+    expect(loaded.component.imports).toEqual(compiled.component.imports);
+  });
+
+  test("of another engine's making is compiled anew from the component", async () => {
+    const { compiler, upload, artifactDirectory } = await setUp();
+    const bytes = await guest();
+    const { artifact } = await compiler.compile(upload(bytes));
+    const { sha256 } = await ArtifactStore.attach(artifactDirectory).put(bytes);
+    const loaded = await compiler.load(sha256, { ...artifact, engineTag: "older" });
+    expect(loaded.recompiled).toEqual(artifact);
+  });
+
+  test("that describes itself without end is ended by the time limit, and the next one is served", async () => {
+    const { compiler, upload } = await setUp({ timeMaxMs: 5_000 });
+    const endless = compiler.compile(upload(await guest("for (;;) ;")));
+    const next = compiler.compile(upload(await guest()));
+    await expect(endless).rejects.toMatchObject({
+      code: "COMPILE_LIMIT_EXCEEDED",
+      details: { compileTimeMaxMs: 5_000 },
+    });
+    await expect(next).resolves.toMatchObject({ manifest: { functions: [{ name: "f" }] } });
+  });
+
+  test("that is compiled does not hold up one that is loaded", async () => {
+    const { compiler, upload } = await setUp({ timeMaxMs: 10_000 });
+    const { artifact } = await compiler.compile(upload(await guest()));
+    let hasEnded = false;
+    const endless = compiler
+      .compile(upload(await guest("for (;;) ;")))
+      .catch(() => undefined)
+      .finally(() => {
+        hasEnded = true;
+      });
+    await compiler.load("0".repeat(64), artifact);
+    expect(hasEnded).toBe(false);
+    await compiler.close();
+    await endless;
+  });
+
+  test("is refused when too many wait", async () => {
+    const { compiler, upload } = await setUp({ queueDepthMax: 1 });
+    const path = upload(await guest("for (;;) ;"));
+    const waiting = [compiler.compile(path), compiler.compile(path), compiler.compile(path)];
+    const refusals = Promise.allSettled(waiting);
+    await expect(compiler.compile(path)).rejects.toMatchObject({ code: "QUEUE_FULL" });
+    await compiler.close();
+    for (const result of await refusals) expect(result.status).toBe("rejected");
+  });
+});
+
+test("a closed compiler refuses, and what was under way fails", async () => {
+  const { compiler, upload } = await setUp();
+  const path = upload(await guest("for (;;) ;"));
+  const underWay = Promise.allSettled([compiler.compile(path)]);
+  await compiler.close();
+  expect(await underWay).toMatchObject([{ reason: { code: "HOST_DRAINING" } }]);
+  await expect(compiler.compile(path)).rejects.toMatchObject({ code: "HOST_DRAINING" });
+});

@@ -1,0 +1,113 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startStorageThread } from "@downpour/kvs";
+import type { StorageThread } from "@downpour/kvs";
+import { expect, onTestFinished, test } from "vitest";
+import type { InvocationRecord } from "../scheduler/deployed-app.ts";
+import { createLogger } from "../telemetry/logger.ts";
+import { UsageMeter } from "./usage-meter.ts";
+
+function newDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), "downpour-usage-"));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+async function openStorage(directory = newDirectory()): Promise<StorageThread> {
+  const storage = await startStorageThread({ directory });
+  onTestFinished(() => storage.terminate());
+  return storage;
+}
+
+function meter(storage: StorageThread): UsageMeter {
+  return new UsageMeter({
+    state: storage.client(),
+    flushIntervalMs: 3_600_000,
+    recentAppsMax: 2,
+    logger: createLogger("silent"),
+  });
+}
+
+function record(app: string, errorCode?: string): InvocationRecord {
+  return {
+    identity: { tenantId: "acme", app, revisionId: "r" },
+    invocationId: "i",
+    functionName: "f",
+    inputBytes: 10,
+    outputBytes: 20,
+    queuedUs: 1,
+    usage: { cpuUs: 100.4, wallUs: 200.6, coldStart: true, memoryBytes: 1 },
+    errorCode,
+  };
+}
+
+const ONE = {
+  invocations: 1,
+  errors: 0,
+  coldStarts: 1,
+  cpuUs: 100,
+  wallUs: 201,
+  bytesIn: 10,
+  bytesOut: 20,
+};
+
+test("usage is seen at once, whether it is stored or not", async () => {
+  const storage = await openStorage();
+  const under = meter(storage);
+  under.record(record("a"));
+  expect((await under.of("acme")).get("a")).toEqual(ONE);
+  await under.flush();
+  expect((await under.of("acme")).get("a")).toEqual(ONE);
+  under.record(record("a", "FUNCTION_THREW"));
+  expect((await under.of("acme")).get("a")).toMatchObject({ invocations: 2, errors: 1 });
+});
+
+test("an orderly end loses nothing, and the next process goes on from there", async () => {
+  const directory = newDirectory();
+  const storage = await openStorage(directory);
+  const first = meter(storage);
+  first.record(record("a"));
+  await first.close();
+  await storage.close();
+  const second = meter(await openStorage(directory));
+  second.record(record("a"));
+  expect((await second.of("acme")).get("a")).toMatchObject({ invocations: 2, bytesIn: 20 });
+  await second.close();
+});
+
+test("tenants whose names begin alike stay apart", async () => {
+  const storage = await openStorage();
+  const under = meter(storage);
+  under.record(record("a"));
+  const other = record("b");
+  under.record({ ...other, identity: { ...other.identity, tenantId: "acme-2" } });
+  await under.flush();
+  expect([...(await under.of("acme")).keys()]).toEqual(["a"]);
+  await under.remove("acme");
+  expect((await under.of("acme")).size).toBe(0);
+  expect((await under.of("acme-2")).size).toBe(1);
+});
+
+test("what cannot be stored is kept for the next flush", async () => {
+  const storage = await openStorage();
+  const under = meter(storage);
+  under.record(record("a"));
+  await storage.terminate();
+  await under.flush();
+  expect((await under.of("acme")).get("a")).toEqual(ONE);
+});
+
+test("the apps that were used last are remembered, most recent first, and no more than wanted", async () => {
+  const directory = newDirectory();
+  const storage = await openStorage(directory);
+  const first = meter(storage);
+  for (const app of ["a", "b", "c"]) {
+    first.record(record(app));
+    await first.flush();
+  }
+  await first.close();
+  await storage.close();
+  const second = meter(await openStorage(directory));
+  expect(second.recentApps.map(({ app }) => app)).toEqual(["c", "b"]);
+});
