@@ -2,7 +2,7 @@ import { ComponentError } from "../engine.ts";
 import type { CompileLimits } from "../engine.ts";
 
 // A function's type is walked when it is compared with what is offered, once for each component that
-// it is passed on to, and once into the plan: real components stay below four.
+// it is passed on to, and when it is lowered: real components stay below four.
 const TYPE_WALKS = 16;
 
 /**
@@ -30,7 +30,7 @@ export class Budget {
     }
   }
 
-  /** For each walk over a whole type, with what it shares expanded: comparing and copying it. */
+  /** For each walk over a whole type, with what it shares expanded. */
   spendTypeWalk(nodes: number, offset?: number): void {
     this.#typeWalk += nodes;
     if (this.#typeWalk > this.limits.typeNodesMax * TYPE_WALKS) {
@@ -41,7 +41,7 @@ export class Budget {
     }
   }
 
-  /** One for each type, field, case, name of an enum or flag, and parameter. */
+  /** What is made anew, or copied into the plan. One for each type, field, case, name of an enum or flag, and parameter. */
   spendTypeNodes(count: number, offset?: number): void {
     this.#typeNodes += count;
     if (this.#typeNodes > this.limits.typeNodesMax) {

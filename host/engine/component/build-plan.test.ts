@@ -314,6 +314,29 @@ describe("small uploads cannot cost much", () => {
     expect(error.kind).toBe("too-complex");
   });
 
+  test("thousands of functions that each instance would have to make are refused", async () => {
+    const count = 4100;
+    const lowered = Array.from(
+      { length: count },
+      (_, i) => `(core func $f${i} (canon resource.drop $r))`,
+    );
+    const exports = Array.from({ length: count }, (_, i) => `(export "${i}" (func $f${i}))`);
+    const imports = Array.from(
+      { length: count },
+      (_, i) => `(import "h" "${i}" (func (param i32)))`,
+    );
+    const error = await refusal(
+      `(type $r (resource (rep i32))) ${lowered.join(" ")}
+       (core module $m ${imports.join(" ")})
+       (core instance (instantiate $m (with "h" (instance ${exports.join(" ")}))))`,
+      { ...testLimits, definitionsMax: 100_000 },
+    );
+    expect(error).toMatchObject({
+      kind: "too-complex",
+      message: expect.stringContaining("more than 4096 functions"),
+    });
+  });
+
   test("a memory under a hundred names is refused", async () => {
     const names = Array.from({ length: 100 }, (_, i) => `(export "m${i}" (memory 0))`).join(" ");
     expect(

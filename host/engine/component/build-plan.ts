@@ -97,6 +97,9 @@ type Supply = (definition: Definition & { kind: "import" }, instance: InstanceIn
 /** Toolchains export one, under a few names: more would only burden whoever adds them up. */
 const MEMORIES_MAX = 64;
 
+/** Language runtimes need less than a hundred; each is an object of every instance. */
+const TRAMPOLINES_MAX = 4096;
+
 class Planner {
   readonly #moduleAt: (index: number) => ModuleInterface;
   readonly #check: WorldCheck;
@@ -379,6 +382,9 @@ class Planner {
 
   #trampolineNumber(pending: PendingTrampoline): number {
     if (pending.number === undefined) {
+      if (this.#trampolineCount >= TRAMPOLINES_MAX) {
+        throw tooComplex(`more than ${TRAMPOLINES_MAX} functions that are given to core modules`);
+      }
       const trampoline = pending.make();
       if (isSuspending(trampoline)) this.#canSuspend = true;
       this.#steps.push({ kind: "trampoline", trampoline });
@@ -463,7 +469,7 @@ class Planner {
       isAsync: options.async,
       number: undefined,
       make: () => {
-        this.#budget.spendTypeWalk(type.nodes, offset);
+        this.#budget.spendTypeNodes(type.nodes, offset);
         return {
           type: type.type,
           coreFunc,
@@ -515,7 +521,7 @@ class Planner {
     return () => {
       const context = this.#context(instance, memory, realloc);
       const { async, stringEncoding } = options;
-      this.#budget.spendTypeWalk(type.nodes, offset);
+      this.#budget.spendTypeNodes(type.nodes, offset);
       switch (origin.kind) {
         case "host": {
           const { interfaceName, name, suspends } = origin;
@@ -649,7 +655,7 @@ class Planner {
     }
     return () => {
       const context = this.#context(instance, memory, null);
-      this.#budget.spendTypeWalk(value?.nodes ?? 0, offset);
+      this.#budget.spendTypeNodes(value?.nodes ?? 0, offset);
       return { kind: "task-return", result, stringEncoding, context };
     };
   }
