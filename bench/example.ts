@@ -6,9 +6,9 @@ export function buildExample(name: string): Promise<Uint8Array<ArrayBuffer>> {
   return build(join(import.meta.dirname, "..", "examples", name, "src", "index.ts"));
 }
 
-/** The guest of the engine's bench. */
-export function buildGetPut(): Promise<Uint8Array<ArrayBuffer>> {
-  return build(join(import.meta.dirname, "guests", "get-put.ts"));
+/** Builds `bench/guests/<name>.ts`: a function that only a bench has a use for. */
+export function buildGuest(name: string): Promise<Uint8Array<ArrayBuffer>> {
+  return build(join(import.meta.dirname, "guests", `${name}.ts`));
 }
 
 async function build(entry: string): Promise<Uint8Array<ArrayBuffer>> {

@@ -26,7 +26,7 @@ import { contextInterface } from "../../host/world/context.ts";
 import { logInterface } from "../../host/world/log.ts";
 import { stateInterface } from "../../host/world/state.ts";
 import { functionWorld } from "../../host/world/function-world.ts";
-import { buildGetPut } from "../example.ts";
+import { buildGuest } from "../example.ts";
 import { Latencies, median } from "../latencies.ts";
 import { parameter } from "../parameters.ts";
 import { transpileWithJco } from "../peers/jco-guest.ts";
@@ -402,7 +402,7 @@ function secondByte(answer: unknown): number {
 
 /** A TypeScript guest on the SDK, against the host's own world. */
 async function sdkGuest(): Promise<Guest> {
-  const component = await buildGetPut();
+  const component = await buildGuest("get-put");
   const jco = await transpileWithJco(component, {
     suspendingImports: ["downpour:faas/state#put"],
     asyncExports: ["handle"],

@@ -1,6 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 
-// The same work as `examples/counter`: a JSON string names a counter, one is added durably, and
+// The same work as `guests/counter.ts`: a JSON string names a counter, one is added durably, and
 // the sum is answered. Durable Objects hold an answer back until its writes are confirmed.
 export class Counter extends DurableObject {
   async add() {

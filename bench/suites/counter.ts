@@ -4,7 +4,7 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { buildExample } from "../example.ts";
+import { buildGuest } from "../example.ts";
 import { startAcknowledgedLoad } from "../load/acknowledged-load.ts";
 import { canCountFsyncs, countFsyncs, countingFsyncs } from "../load/fsyncs.ts";
 import { measureThroughput } from "../load/throughput.ts";
@@ -29,7 +29,7 @@ export const counterSuite: Suite = {
 };
 
 async function runCounterSuite(context: SuiteContext): Promise<SuiteReport> {
-  const component = await buildExample("counter");
+  const component = await buildGuest("counter");
   const connections = parameter("counter_connections", { smoke: 64, full: 64 });
   const tables: Table[] = [];
   const checks: Check[] = [];
@@ -66,19 +66,19 @@ async function runCounterSuite(context: SuiteContext): Promise<SuiteReport> {
     for (const [subject, result] of measured) {
       rows.push(toRow(subject, result, fsyncsPerOperation.get(`${subject.name} ${String(keys)}`)));
       checks.push({
-        name: `${subject.name} answers every request, ${count(keys, "key")}`,
+        name: `${subject.name} answers every request, ${plural(keys, "key")}`,
         holds: result.errorsTotal === 0,
         detail: `${String(result.errorsTotal)} errors in ${String(result.requestsTotal)} requests`,
       });
       checks.push(await checkSum(subject, page, keys, result, connections));
     }
     tables.push({
-      title: `Durable counter over HTTP, ${String(connections)} connections, ${count(keys, "key")}`,
+      title: `Durable counter over HTTP, ${String(connections)} connections, ${plural(keys, "key")}`,
       rows,
     });
     const [ofDownpour, ofWorkerd] = [measured.get(downpour), measured.get(workerd)];
     targets.push({
-      name: `requests/s over a Durable Object's, ${count(keys, "key")}`,
+      name: `requests/s over a Durable Object's, ${plural(keys, "key")}`,
       measured: (ofDownpour?.requestsPerSecond ?? NaN) / (ofWorkerd?.requestsPerSecond ?? NaN),
       atLeast: 4,
     });
@@ -124,7 +124,7 @@ async function checkSum(
   const total = sumOf(sums);
   const answered = result.requestsTotal;
   return {
-    name: `${subject.name} counted every answered request once, ${count(keys, "key")}`,
+    name: `${subject.name} counted every answered request once, ${plural(keys, "key")}`,
     holds: total >= answered && total <= answered + connections * result.loads,
     detail: `${String(answered)} answered, ${String(total)} counted`,
   };
@@ -176,7 +176,7 @@ async function measureFsyncs(
   ];
   for (const { subject, traceFile } of subjects) {
     for (const keys of [1, parameter("counter_keys", { smoke: 1000, full: 1000 })]) {
-      context.progress(`${subject.name}: fsyncs for each operation, ${count(keys, "key")}`);
+      context.progress(`${subject.name}: fsyncs for each operation, ${plural(keys, "key")}`);
       const load = { connections, body: "traced-", keys, durationS };
       await runWrk(subject, { ...load, durationS: 1 });
       const fromMs = Date.now();
@@ -267,6 +267,6 @@ async function makeDirectory(context: SuiteContext, name: string): Promise<strin
   return directory;
 }
 
-function count(value: number, noun: string): string {
+function plural(value: number, noun: string): string {
   return `${value.toLocaleString("en-US")} ${noun}${value === 1 ? "" : "s"}`;
 }
