@@ -30,7 +30,7 @@ export function readCoreSort(reader: BinaryReader): SortName {
   return sort;
 }
 
-export function readSort(reader: BinaryReader): SortName {
+function readSort(reader: BinaryReader): SortName {
   const offset = reader.offset;
   const tag = reader.byte("a sort");
   if (tag === 0x00) return readCoreSort(reader);

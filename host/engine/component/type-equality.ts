@@ -14,7 +14,7 @@ export function isSameValue(a: SizedValue, b: SizedValue, budget: Budget): boole
   return isSameValueType(a.type, b.type);
 }
 
-export function isSameFuncType(a: FuncType, b: FuncType): boolean {
+function isSameFuncType(a: FuncType, b: FuncType): boolean {
   return (
     a === b ||
     (a.async === b.async && isSameFields(a.params, b.params) && isSameOptional(a.result, b.result))

@@ -3,7 +3,7 @@ import type { ValueType } from "./types.ts";
 const NO_PARTS: readonly ValueType[] = [];
 
 /** The types that a type is made of, one level down. */
-export function partsOf(type: ValueType): readonly ValueType[] {
+function partsOf(type: ValueType): readonly ValueType[] {
   switch (type.kind) {
     case "list":
       return [type.element];
