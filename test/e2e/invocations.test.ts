@@ -55,6 +55,20 @@ describe("an invocation that completes", () => {
     for (const name of ["authorization", "cookie", "x-unknown"]) expect(names).not.toContain(name);
   });
 
+  test.each([[0], [1], [256], [16_384], [16_385], [1_000_000]])(
+    "of %i bytes passes each of them on unchanged, in both directions",
+    async (length) => {
+      const bytes = Uint8Array.from({ length }, (_, index) => index % 256);
+      const answer = await tenant.api("POST", "/v1/invoke/app/bytes", {
+        headers: { "content-type": "application/x-bytes" },
+        body: bytes,
+      });
+      expect(answer.status).toBe(200);
+      expect(answer.headers.get("content-type")).toBe("application/x-bytes");
+      expect(Buffer.compare(answer.body, bytes)).toBe(0);
+    },
+  );
+
   test("keeps state from one to the next", async () => {
     expect((await tenant.invoke("app/visit", "home")).json()).toBe(1);
     expect((await tenant.invoke("app/visit", "home")).json()).toBe(2);

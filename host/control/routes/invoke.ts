@@ -32,6 +32,9 @@ const IDEMPOTENCY_KEY_CHARS_MAX = 255;
 const MEDIA_TYPE_CHARS_MAX = 255;
 const EMPTY = Buffer.alloc(0);
 
+/** Answers up to here are sent with their head in one piece: about a tenth of the cost of an answer. */
+const INLINE_BYTES_MAX = 16_384;
+
 interface InvokeRoute {
   readonly Params: { readonly app: string; readonly function: string };
   readonly Body: Buffer | undefined;
@@ -87,13 +90,25 @@ function sendResult(
   reply: FastifyReply,
   { invocationId, revisionId, outcome }: InvokeResult,
 ): FastifyReply {
-  void reply.header(HEADERS.invocation, invocationId).header(HEADERS.revision, revisionId);
-  if (outcome.kind === "failed") return sendProblem(reply, HostError.fromWire(outcome.error));
+  if (outcome.kind === "failed") {
+    void reply.header(HEADERS.invocation, invocationId).header(HEADERS.revision, revisionId);
+    return sendProblem(reply, HostError.fromWire(outcome.error));
+  }
   const { mediaType, body } = outcome.output;
-  return reply
-    .header("content-type", mediaType)
-    .header("x-content-type-options", "nosniff")
-    .send(Buffer.from(body.buffer, body.byteOffset, body.byteLength));
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  // Straight to the socket: there is nothing to serialise, and no hook that would want to see it.
+  reply.hijack();
+  reply.raw.writeHead(200, {
+    [HEADERS.invocation]: invocationId,
+    [HEADERS.revision]: revisionId,
+    "Content-Type": mediaType,
+    "Content-Length": bytes.byteLength,
+    "X-Content-Type-Options": "nosniff",
+  });
+  // A text joins the head in one write; each byte is one character of Latin-1, and none is changed.
+  if (bytes.byteLength > INLINE_BYTES_MAX) reply.raw.end(bytes);
+  else reply.raw.end(bytes.latin1Slice(0, bytes.byteLength), "latin1");
+  return reply;
 }
 
 function connectionSignal(signals: WeakMap<Socket, AbortSignal>, socket: Socket): AbortSignal {

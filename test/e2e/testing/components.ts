@@ -34,6 +34,7 @@ export const unserializable = fn(() => ({ list: [1, () => 2] }) as never);
 export const spin = fn(() => { for (;;); });
 export const overflow = fn(() => { const deep = (n: number): number => deep(n + 1) + 1; return deep(0); });
 export const big = fn((bytes: number) => "x".repeat(bytes));
+export const bytes = fn.raw((input) => ({ mediaType: "application/x-bytes", body: input.body }));
 export const slow = fn((ms: number) => {
   const end = Date.now() + ms;
   while (Date.now() < end) state.counter("slow").add(1);
