@@ -7,6 +7,7 @@ import type { FastifyInstance, HTTPMethods, RouteOptions } from "fastify";
 import { HostError } from "../errors.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import { compileValidator } from "./json-body.ts";
+import { describeApi, describeRoute } from "./openapi.ts";
 import { PROBLEM_MEDIA_TYPE, problemHandler, sendProblem, toProblem } from "./problem.ts";
 import { appRoutes } from "./routes/apps.ts";
 import { healthRoutes, metricsRoutes, usageRoutes, whoAmIRoutes } from "./routes/operations.ts";
@@ -52,7 +53,11 @@ export async function buildServer(plane: ControlPlane): Promise<FastifyInstance>
 
   const methodsOf = new Map<string, Set<string>>();
   app.addHook("onRoute", (route) => noteMethods(methodsOf, route));
-  await app.register(fastifySwagger, { openapi: describeApi(plane.version), hideUntagged: true });
+  await app.register(fastifySwagger, {
+    openapi: describeApi(plane.version),
+    hideUntagged: true,
+    transform: describeRoute,
+  });
 
   await app.register(invokeRoutes(plane));
   await app.register(stateRoutes(plane));
@@ -131,23 +136,4 @@ function answerClientError(
     "Connection: close",
   ];
   socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
-}
-
-function describeApi(version: string): object {
-  const token = { type: "http", scheme: "bearer" };
-  return {
-    openapi: "3.1.0",
-    info: {
-      title: "Downpour",
-      version,
-      description:
-        "Failures are RFC 9457 problem documents (`application/problem+json`) with a stable `code`.",
-    },
-    components: {
-      securitySchemes: {
-        tenantToken: { ...token, description: "A tenant's token, `dp_…`." },
-        adminToken: { ...token, description: "The admin's token, `dpadmin_…`." },
-      },
-    },
-  };
 }

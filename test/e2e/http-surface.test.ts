@@ -170,6 +170,7 @@ describe("for whoever runs the host", () => {
         "/v1/apps/{app}/logs",
         "/v1/invoke/{app}/{function}",
         "/v1/state",
+        "/v1/state/{key}",
         "/v1/usage",
         "/healthz",
         "/readyz",

@@ -107,7 +107,7 @@ function sendResult(
   });
   // A text joins the head in one write; each byte is one character of Latin-1, and none is changed.
   if (bytes.byteLength > INLINE_BYTES_MAX) reply.raw.end(bytes);
-  else reply.raw.end(bytes.latin1Slice(0, bytes.byteLength), "latin1");
+  else reply.raw.end(bytes.toString("latin1"), "latin1");
   return reply;
 }
 
