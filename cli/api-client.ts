@@ -220,6 +220,7 @@ export class ApiClient {
       case "QUEUE_FULL":
       case "HOST_DRAINING":
       case "EXECUTOR_LOST":
+      case "OUT_OF_MEMORY":
         return "The same command may work in a moment.";
       case "IMPORT_NOT_ALLOWED":
         return "Build it with `downpour build`: it reports what a function may not use, and where.";

@@ -49,6 +49,7 @@ export const ERROR_CODES = {
   CANCELLED: { status: 499, retryable: true },
   QUEUE_FULL: { status: 429, retryable: true },
   EXECUTOR_LOST: { status: 503, retryable: true },
+  OUT_OF_MEMORY: { status: 503, retryable: true },
   HOST_DRAINING: { status: 503, retryable: true },
   // State.
   STATE_KEY_INVALID: { status: 400, retryable: false },

@@ -272,6 +272,7 @@ function logFailure(scope: InstanceScope, error: ErrorWire): void {
       break;
     case "GUEST_TRAPPED":
     case "DEADLINE_EXCEEDED":
+    case "OUT_OF_MEMORY":
     case "RESULT_UNSERIALIZABLE":
     case "RESULT_TOO_LARGE":
       scope.log("error", `${error.code}: ${error.message}`);

@@ -95,5 +95,9 @@ export function toOutcomeError(error: unknown): ErrorWire {
   if (error instanceof Trap) {
     return new HostError("GUEST_TRAPPED", cut(error.message, MESSAGE_BYTES_MAX)).toWire();
   }
+  // The engine tells a guest's own overflow (a trap) from the host's lack of memory or address space.
+  if (error instanceof RangeError) {
+    return new HostError("OUT_OF_MEMORY", "the host has no memory for the function now").toWire();
+  }
   throw error;
 }

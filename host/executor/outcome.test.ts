@@ -1,0 +1,86 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { Trap } from "../engine/engine.ts";
+import { HostError } from "../errors.ts";
+import type { AppLimits } from "../protocol.ts";
+import { toOutcomeError, toPayload } from "./outcome.ts";
+
+const limits: AppLimits = {
+  resultBytesMax: 10,
+  stateValueBytesMax: 1,
+  logMessageBytesMax: 1,
+  logEntriesMax: 1,
+  idleInstancesMax: 1,
+  environment: {},
+};
+
+function codeOf(handled: unknown): string {
+  try {
+    toPayload(handled, limits);
+    return "completed";
+  } catch (error) {
+    return toOutcomeError(error).code;
+  }
+}
+
+describe("a result", () => {
+  test.each([
+    ["application/json", "completed"],
+    ['text/plain; charset=utf-8; format="flowed text"', "completed"],
+    ["text/plain\r\nset-cookie: a=b", "RESULT_UNSERIALIZABLE"],
+    ["text", "RESULT_UNSERIALIZABLE"],
+    ["", "RESULT_UNSERIALIZABLE"],
+    [`text/${"x".repeat(300)}`, "RESULT_UNSERIALIZABLE"],
+  ])("with the media type %j is %s", (mediaType, code) => {
+    expect(codeOf({ tag: "ok", val: { mediaType, body: new Uint8Array(10) } })).toBe(code);
+  });
+
+  test("with one byte too many is refused", () => {
+    const val = { mediaType: "text/plain", body: new Uint8Array(11) };
+    expect(codeOf({ tag: "ok", val })).toBe("RESULT_TOO_LARGE");
+  });
+
+  test("never carries a control character into a header, whatever media type the guest says", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), (suffix) => {
+        const mediaType = `text/plain${suffix}`;
+        const isHeaderSafe = /^[\t\x20-\x7E]*$/u.test(mediaType);
+        const code = codeOf({ tag: "ok", val: { mediaType, body: new Uint8Array(0) } });
+        expect(code === "completed" && !isHeaderSafe).toBe(false);
+      }),
+    );
+  });
+});
+
+describe("what a guest says of its failure", () => {
+  test("is cut before it goes into answers and logs", () => {
+    const long = "x".repeat(1_000_000);
+    const val = { tag: "uncaught-exception", val: { name: long, message: long, stack: long } };
+    const error = thrownBy({ tag: "err", val });
+    expect(JSON.stringify(toOutcomeError(error)).length).toBeLessThan(30_000);
+  });
+
+  test("is never a code that its author could not have chosen", () => {
+    const val = { code: "A\nB", message: "m", details: undefined };
+    const error = thrownBy({ tag: "err", val: { tag: "function-error", val } });
+    expect(error).toMatchObject({
+      code: "FUNCTION_ERROR",
+      details: { functionCode: "INVALID_CODE" },
+    });
+  });
+});
+
+test("a trap, lack of memory and a host's error keep apart; a bug is nobody's outcome", () => {
+  expect(toOutcomeError(new Trap("unreachable")).code).toBe("GUEST_TRAPPED");
+  expect(toOutcomeError(new RangeError("could not allocate memory")).code).toBe("OUT_OF_MEMORY");
+  expect(toOutcomeError(new HostError("CANCELLED", "gone")).code).toBe("CANCELLED");
+  expect(() => toOutcomeError(new TypeError("x is undefined"))).toThrow(TypeError);
+});
+
+function thrownBy(handled: unknown): unknown {
+  try {
+    return toPayload(handled, limits);
+  } catch (error) {
+    return error;
+  }
+}
