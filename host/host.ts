@@ -84,6 +84,36 @@ async function start(
   // First, because it holds the lock of the directory: nobody else may touch what comes next.
   const storage = started.adopt(await openStorage(config), (opened) => opened.close());
   const state = storage.client();
+  const logs = new FunctionLogs({
+    entriesPerAppMax: config.logEntriesPerAppMax,
+    bytesPerAppMax: config.logBytesPerAppMax,
+    bytesTotalMax: config.logBytesTotalMax,
+    followersPerAppMax: config.logFollowersPerAppMax,
+  });
+  const usage = started.adopt(
+    new UsageMeter({
+      state,
+      flushIntervalMs: config.usageFlushIntervalMs,
+      recentAppsMax: config.prewarmAppsMax,
+      logger,
+    }),
+    (opened) => opened.close(),
+  );
+  const lifecycle: { status: "ready" | "draining" } = { status: "ready" };
+  const metrics = new HostMetrics({
+    version: HOST_VERSION,
+    appsMax: config.metricsAppsMax,
+    scheduler: () => ({ ...scheduler.stats(), executorsReady: readyExecutors(scheduler) }),
+  });
+  // Its threads start while this one reads what is stored.
+  const starting = startScheduler({ config, storage, logger, logs, usage, metrics });
+  // Awaited below, unless something else fails first; its failure must not be unhandled until then.
+  starting.catch(() => undefined);
+  started.defer(async () => {
+    const [outcome] = await Promise.allSettled([starting]);
+    if (outcome.status === "fulfilled") await outcome.value.drain(0);
+  });
+
   const artifactDirectory = join(config.dataDirectory, "artifacts");
   const artifacts = await ArtifactStore.open(artifactDirectory);
 
@@ -104,57 +134,8 @@ async function start(
     },
   });
   const apps = await AppRegistry.open(appRecords(state));
+  const scheduler: Scheduler = await starting;
 
-  const logs = new FunctionLogs({
-    entriesPerAppMax: config.logEntriesPerAppMax,
-    bytesPerAppMax: config.logBytesPerAppMax,
-    bytesTotalMax: config.logBytesTotalMax,
-    followersPerAppMax: config.logFollowersPerAppMax,
-  });
-  const usage = started.adopt(
-    new UsageMeter({
-      state,
-      flushIntervalMs: config.usageFlushIntervalMs,
-      recentAppsMax: config.prewarmAppsMax,
-      logger,
-    }),
-    (opened) => opened.close(),
-  );
-  const lifecycle: { status: "ready" | "draining" } = { status: "ready" };
-  const metrics = new HostMetrics({
-    version: HOST_VERSION,
-    appsMax: config.metricsAppsMax,
-    scheduler: () => {
-      const stats = scheduler.stats();
-      return { ...stats, executorsReady: readyExecutors(scheduler) };
-    },
-  });
-  const scheduler: Scheduler = started.adopt(
-    await Scheduler.start({
-      storage,
-      tuning: {
-        executorCount: config.executors,
-        inFlightPerExecutorMax: IN_FLIGHT_PER_EXECUTOR_MAX,
-        cancelGraceMs: CANCEL_GRACE_MS,
-        revisionIdleMs: REVISION_IDLE_MS,
-        executor: {
-          instancesMax: Math.ceil(INSTANCES_PER_PROCESS_MAX / config.executors),
-          instanceIdleMs: INSTANCE_IDLE_MS,
-          logBatchEntriesMax: LOG_BATCH_ENTRIES_MAX,
-        },
-      },
-      logger: {
-        warn: (details, message) => logger.warn(details, message),
-        error: (details, message) => logger.error(details, message),
-      },
-      onLog: (entries) => logs.append(entries),
-      onSettled: (record) => {
-        usage.record(record);
-        metrics.observe(toSample(record));
-      },
-    }),
-    (opened) => opened.drain(0),
-  );
   const compiler = started.adopt(
     new Compiler({
       artifactDirectory,
@@ -230,6 +211,40 @@ async function start(
       return closing;
     },
   };
+}
+
+function startScheduler(parts: {
+  readonly config: HostConfig;
+  readonly storage: StorageThread;
+  readonly logger: Logger;
+  readonly logs: FunctionLogs;
+  readonly usage: UsageMeter;
+  readonly metrics: HostMetrics;
+}): Promise<Scheduler> {
+  const { config, storage, logger, logs, usage, metrics } = parts;
+  return Scheduler.start({
+    storage,
+    tuning: {
+      executorCount: config.executors,
+      inFlightPerExecutorMax: IN_FLIGHT_PER_EXECUTOR_MAX,
+      cancelGraceMs: CANCEL_GRACE_MS,
+      revisionIdleMs: REVISION_IDLE_MS,
+      executor: {
+        instancesMax: Math.ceil(INSTANCES_PER_PROCESS_MAX / config.executors),
+        instanceIdleMs: INSTANCE_IDLE_MS,
+        logBatchEntriesMax: LOG_BATCH_ENTRIES_MAX,
+      },
+    },
+    logger: {
+      warn: (details, message) => logger.warn(details, message),
+      error: (details, message) => logger.error(details, message),
+    },
+    onLog: (entries) => logs.append(entries),
+    onSettled: (record) => {
+      usage.record(record);
+      metrics.observe(toSample(record));
+    },
+  });
 }
 
 function readyExecutors(scheduler: Scheduler): number {
