@@ -47,4 +47,4 @@ const { "": root, ...packages } = lock.packages;
 const byPath = Object.entries(packages).toSorted(([a], [b]) => (a < b ? -1 : 1));
 lock.packages = { "": root, ...Object.fromEntries(byPath) };
 writeFileSync(path, `${JSON.stringify(lock, null, 2)}\n`);
-console.log(`${added} entries added to ${path}`);
+process.stdout.write(`${added} entries added to ${path}\n`);
