@@ -3,7 +3,7 @@ import type { Static } from "typebox";
 import { Compile } from "typebox/compile";
 import { HostError } from "../errors.ts";
 
-export const MANIFEST_BYTES_MAX = 65_536;
+const MANIFEST_BYTES_MAX = 65_536;
 const FUNCTIONS_MAX = 256;
 const DESCRIPTION_CHARS_MAX = 1_024;
 

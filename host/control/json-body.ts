@@ -59,7 +59,7 @@ function fromText(schema: TSchema, data: unknown): unknown {
   const converted = Object.entries(data).map(([key, value]: [string, unknown]) => {
     const wanted = schema.properties[key];
     if (typeof value !== "string") return [key, value];
-    if (Type.IsInteger(wanted) && /^-?\d{1,15}$/u.test(value)) return [key, Number(value)];
+    if (Type.IsInteger(wanted) && /^-?\d{1,16}$/u.test(value)) return [key, Number(value)];
     if (Type.IsBoolean(wanted) && /^(?:true|false)$/u.test(value)) return [key, value === "true"];
     return [key, value];
   });

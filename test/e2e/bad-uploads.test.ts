@@ -182,6 +182,24 @@ describe("an upload above the limit", () => {
     expect(sent).toBeLessThan(50_000_000);
   });
 
+  test("whose client does not stop sending is cut off", async () => {
+    const upload = request(`${host.url}/v1/apps/new`, {
+      method: "PUT",
+      headers: { authorization: `Bearer ${tenant.token}`, "content-type": "application/wasm" },
+    });
+    const chunk = Buffer.alloc(100_000);
+    const send = (): void => {
+      while (upload.write(chunk));
+    };
+    upload.on("drain", send).on("error", () => undefined);
+    const closed = new Promise((resolve) => {
+      upload.once("close", resolve);
+    });
+    send();
+    await closed;
+    expect((await host.api("GET", "/readyz")).status).toBe(200);
+  });
+
   test("of a tenant with a smaller quota is measured by that", async () => {
     const small = await host.tenant("small", { uploadBytesMax: 1_000 });
     const answer = await small.upload("new", await behaviours());

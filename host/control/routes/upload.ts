@@ -10,8 +10,8 @@ import type { Deployment } from "../schemas.ts";
 const MEDIA_TYPES = ["application/wasm", "application/octet-stream"];
 
 /**
- * How long a client that was refused in the middle of its upload may go on sending into nothing:
- * without it the connection would be reset before the client has read why.
+ * How long a client that was refused in the middle of its upload may go on sending into nothing. A
+ * connection that is closed while the client sends is reset, often before it has read why.
  */
 const LINGER_MS = 2_000;
 
@@ -44,10 +44,7 @@ export function uploadRoute(plane: ControlPlane, schema: FastifySchema): Fastify
             .code(result.outcome === "created" ? 201 : 200)
             .send(toDeployment(result));
         } catch (error) {
-          if (!request.raw.readableEnded) {
-            void reply.header("connection", "close");
-            linger(request);
-          }
+          if (!request.raw.readableEnded) linger(request);
           throw error;
         }
       },
