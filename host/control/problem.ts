@@ -44,7 +44,8 @@ export function sendProblem(reply: FastifyReply, error: HostError): FastifyReply
  */
 export function problemHandler(logger: Logger) {
   return (cause: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
-    const error = fromFastify(cause, request) ?? translateError(cause);
+    const error =
+      fromFastify(cause, request) ?? fromClient(cause, request) ?? translateError(cause);
     if (error.status >= 500 && (error.code === "INTERNAL" || error.cause !== undefined)) {
       logger.error(
         { err: error.cause ?? cause, code: error.code, requestId: request.id },
@@ -83,6 +84,12 @@ function fromFastify(cause: unknown, request: FastifyRequest): HostError | undef
     default:
       return undefined;
   }
+}
+
+/** A body that broke off is no bug of ours. The answer goes nowhere; what matters is that nothing is logged. */
+function fromClient(cause: unknown, { raw }: FastifyRequest): HostError | undefined {
+  if (raw.errored === null || cause !== raw.errored) return undefined;
+  return new HostError("CANCELLED", "the client went away in the middle of its request");
 }
 
 function isFastifyError(cause: unknown): cause is FastifyError {

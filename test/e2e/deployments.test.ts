@@ -93,6 +93,8 @@ describe("an upload", () => {
     upload.destroy();
     await expect.poll(() => stagedFiles().length).toBe(0);
     expect((await tenant.api("GET", "/v1/apps/app")).code).toBe("APP_NOT_FOUND");
+    // A client that leaves is nothing for an operator to look at.
+    expect(host.output).not.toContain("request failed");
   });
 
   test("past the number of apps is refused before its body", async () => {

@@ -39,7 +39,9 @@ export function uploadRoute(plane: ControlPlane, schema: FastifySchema): Fastify
         const tenant = tenantOf(request);
         try {
           checkDeclaredLength(request, deployments.uploadBytesMax(tenant));
-          const result = await deployments.deploy(tenant, request.params.app, request.body);
+          // The request outlives a refusal: what the client still sends is read, and dropped.
+          const body = request.body.iterator({ destroyOnReturn: false });
+          const result = await deployments.deploy(tenant, request.params.app, body);
           return await reply
             .code(result.outcome === "created" ? 201 : 200)
             .send(toDeployment(result));
@@ -61,12 +63,12 @@ function checkDeclaredLength(request: FastifyRequest, bytesMax: number): void {
   });
 }
 
-function linger(request: FastifyRequest): void {
-  const { raw } = request;
-  // What comes now is dropped; an error is the client leaving, which is what is waited for.
-  raw.on("error", () => undefined).resume();
-  const timer = setTimeout(() => raw.socket.destroy(), LINGER_MS).unref();
-  raw.once("close", () => clearTimeout(timer));
+function linger({ raw }: FastifyRequest): void {
+  const { socket } = raw;
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref();
+  const stop = (): void => clearTimeout(timer);
+  // An error is the client leaving, which is as good as its end.
+  raw.on("error", stop).once("end", stop).once("close", stop).resume();
 }
 
 function toDeployment({ outcome, record, timings }: DeployResult): Deployment {
