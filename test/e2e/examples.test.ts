@@ -64,11 +64,10 @@ describe("the guest book", () => {
     const rest = await call(tenant, "guest-book/entries", { limit: 2, after: at(first, "next") });
     const authors = [first, rest].flatMap((page) => at(page, "entries"));
     // Entries of one millisecond are in the order of their random part.
-    expect(authors.map((entry) => at(entry, "author")).toSorted()).toEqual([
-      "Ada",
-      "Barbara",
-      "Grace",
-    ]);
+    expect(new Set(authors.map((entry) => at(entry, "author")))).toEqual(
+      new Set(["Ada", "Grace", "Barbara"]),
+    );
+    expect(authors).toHaveLength(3);
     expect(at(rest, "next")).toBeNull();
 
     await call(tenant, "guest-book/moderate", "mod");

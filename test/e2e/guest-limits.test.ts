@@ -24,6 +24,11 @@ function inFlight(): Promise<unknown> {
   return host.api("GET", "/readyz").then((answer) => at(answer.json(), "inFlight"));
 }
 
+/** Passes its input as the key of a counter. */
+function visit(key: string): Promise<Answer> {
+  return tenant.invoke("sdk/visit", key);
+}
+
 describe("a trap", () => {
   test("is told apart from an exception, and ends its instance alone", async () => {
     const before = (await tenant.invoke("raw/calls", null)).json();
@@ -79,8 +84,6 @@ describe("a full queue", () => {
 });
 
 describe("a key of state that a function passes", () => {
-  const visit = (key: string): Promise<Answer> => tenant.invoke("sdk/visit", key);
-
   test.each([
     ["a slash", "/"],
     ["dots", ".."],
