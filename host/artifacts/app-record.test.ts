@@ -17,7 +17,7 @@ function revision(revisionId: string, deployedAtMs = 0): Revision {
     deployedAtMs,
     functions: [{ name: "f" }],
     imports: [],
-    sizes: { componentBytes: 1, coreModules: 1, coreModuleBytes: 1, sharedCoreModuleBytes: 0 },
+    sizes: { componentBytes: 1, coreModules: 1, coreModuleBytes: 1 },
     artifact: { engineTag: "e", planSha256: `plan-${revisionId}`, moduleSha256s: ["runtime"] },
   };
 }

@@ -27,7 +27,6 @@ const Revision = Type.Object({
     componentBytes: whole,
     coreModules: whole,
     coreModuleBytes: whole,
-    sharedCoreModuleBytes: whole,
   }),
   artifact: CompiledArtifact,
 });

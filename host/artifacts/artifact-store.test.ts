@@ -34,17 +34,16 @@ function sha256(bytes: string | Uint8Array): string {
 
 test("bytes come back under their hash", async () => {
   const store = await ArtifactStore.open(directory());
-  const { sha256: name, isNew } = await store.put(Buffer.from("hello"));
+  const name = await store.put(Buffer.from("hello"));
   expect(name).toBe(sha256("hello"));
-  expect(isNew).toBe(true);
   expect(Buffer.from(await store.read(name)).toString()).toBe("hello");
 });
 
 test("equal bytes are kept once", async () => {
   const path = directory();
   const store = await ArtifactStore.open(path);
-  await store.put(Buffer.from("same"));
-  expect(await store.put(Buffer.from("same"))).toMatchObject({ isNew: false });
+  const first = await store.put(Buffer.from("same"));
+  expect(await store.put(Buffer.from("same"))).toBe(first);
   expect(files(path)).toHaveLength(1);
 });
 
@@ -110,7 +109,7 @@ test("what a crash left unfinished is removed at the next opening, and artifacts
 test("a file that changed on disk, or is gone, is damaged and never given out", async () => {
   const path = directory();
   const store = await ArtifactStore.open(path);
-  const { sha256: name } = await store.put(Buffer.from("good"));
+  const name = await store.put(Buffer.from("good"));
   writeFileSync(join(path, name.slice(0, 2), name), "evil");
   await expect(store.read(name)).rejects.toMatchObject({ code: "ARTIFACT_DAMAGED" });
   rmSync(join(path, name.slice(0, 2), name));
@@ -123,8 +122,8 @@ test("a sweep removes what is not referenced, and nothing else", async () => {
   const kept = await store.put(Buffer.from("kept"));
   for (let n = 0; n < 100; n += 1) await store.put(Buffer.from(`garbage ${n}`));
   await store.stage(chunks("left by a thread that was terminated"), 100);
-  expect(await store.sweep(new Set([kept.sha256]))).toBe(101);
-  expect(files(path)).toEqual([kept.sha256]);
+  expect(await store.sweep(new Set([kept]))).toBe(101);
+  expect(files(path)).toEqual([kept]);
 });
 
 test("a full disk is a typed error, leaves nothing half-written, and what is there can be read", async (context) => {
@@ -145,7 +144,7 @@ test("a full disk is a typed error, leaves nothing half-written, and what is the
   await expect(store.put(Buffer.alloc(1_000_000))).rejects.toMatchObject(full);
   const stream = chunks(...Array.from({ length: 100 }, () => Buffer.alloc(10_000)));
   await expect(store.stage(stream, 10_000_000)).rejects.toMatchObject(full);
-  expect(files(mount)).toEqual([small.sha256]);
-  expect(Buffer.from(await store.read(small.sha256)).toString()).toBe("small");
-  await expect(store.put(Buffer.from("also small"))).resolves.toMatchObject({ isNew: true });
+  expect(files(mount)).toEqual([small]);
+  expect(Buffer.from(await store.read(small)).toString()).toBe("small");
+  await expect(store.put(Buffer.from("also small"))).resolves.toBe(sha256("also small"));
 });

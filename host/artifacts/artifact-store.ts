@@ -90,9 +90,9 @@ export class ArtifactStore {
   }
 
   /** Keeps some bytes; answers their hash. What is there already is not written again. */
-  async put(bytes: Uint8Array): Promise<{ readonly sha256: string; readonly isNew: boolean }> {
+  async put(bytes: Uint8Array): Promise<string> {
     const sha256 = hash("sha256", bytes);
-    if (await this.has(sha256)) return { sha256, isNew: false };
+    if (await this.has(sha256)) return sha256;
     const path = this.#stagingPath();
     try {
       const file = await open(path, "wx", 0o600);
@@ -102,7 +102,7 @@ export class ArtifactStore {
       await rm(path, { force: true });
       throw toHostError(error);
     }
-    return { sha256, isNew: true };
+    return sha256;
   }
 
   async has(sha256: string): Promise<boolean> {

@@ -35,7 +35,6 @@ export interface CompiledUpload {
   readonly manifest: Manifest;
   readonly coreModules: number;
   readonly coreModuleBytes: number;
-  readonly sharedCoreModuleBytes: number;
 }
 
 export interface LoadedComponent {

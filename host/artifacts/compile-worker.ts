@@ -86,15 +86,13 @@ async function compileUpload(path: string): Promise<CompiledUpload> {
   const compilation = compile(bytes);
   const manifest = await describeComponent(engine, compilation.component);
   const { modules } = compilation.stored;
-  const { artifact, newModules } = await store(compilation.stored);
-  const coreModuleBytes = sumBytes(modules);
+  const artifact = await store(compilation.stored);
   return {
     component: compilation.component,
     artifact,
     manifest,
     coreModules: modules.length,
-    coreModuleBytes,
-    sharedCoreModuleBytes: coreModuleBytes - sumBytes(newModules),
+    coreModuleBytes: modules.reduce((sum, { bytes: module }) => sum + module.byteLength, 0),
   };
 }
 
@@ -109,32 +107,22 @@ async function load(componentSha256: string, artifact: CompiledArtifact): Promis
     }
   }
   const compilation = compile(await artifacts.read(componentSha256));
-  const stored = await store(compilation.stored);
-  return { component: compilation.component, recompiled: stored.artifact };
+  const recompiled = await store(compilation.stored);
+  return { component: compilation.component, recompiled };
 }
 
 function compile(bytes: Uint8Array): Compilation {
   return engine.compile(bytes, world, LIMITS);
 }
 
-async function store(stored: StoredComponent): Promise<{
-  readonly artifact: CompiledArtifact;
-  readonly newModules: StoredComponent["modules"];
-}> {
+async function store(stored: StoredComponent): Promise<CompiledArtifact> {
   const { plan, modules, imports } = stored;
   const planBytes = Buffer.from(JSON.stringify({ plan, imports }));
-  const [planFile, ...moduleFiles] = await Promise.all([
+  const [planSha256, ...moduleSha256s] = await Promise.all([
     artifacts.put(planBytes),
     ...modules.map(({ bytes }) => artifacts.put(bytes)),
   ]);
-  return {
-    artifact: {
-      engineTag: tag,
-      planSha256: planFile.sha256,
-      moduleSha256s: moduleFiles.map(({ sha256 }) => sha256),
-    },
-    newModules: modules.filter((_, index) => moduleFiles[index]?.isNew === true),
-  };
+  return { engineTag: tag, planSha256, moduleSha256s };
 }
 
 async function readStored(artifact: CompiledArtifact): Promise<StoredComponent> {
@@ -153,10 +141,6 @@ async function readStored(artifact: CompiledArtifact): Promise<StoredComponent> 
       bytes,
     })),
   };
-}
-
-function sumBytes(modules: StoredComponent["modules"]): number {
-  return modules.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
 }
 
 function toHostError(error: unknown): HostError {

@@ -402,7 +402,6 @@ function toRevision(staged: StagedFile, upload: CompiledUpload): Revision {
       componentBytes: staged.bytes,
       coreModules: upload.coreModules,
       coreModuleBytes: upload.coreModuleBytes,
-      sharedCoreModuleBytes: upload.sharedCoreModuleBytes,
     },
     artifact: upload.artifact,
   };

@@ -184,13 +184,11 @@ export const FunctionView = Type.Object({
 });
 export type FunctionView = Static<typeof FunctionView>;
 
+/** Of the upload alone: what the host already had would tell a tenant what others have. */
 export const Sizes = Type.Object({
   componentBytes: Type.Integer({ description: "The upload." }),
   coreModules: Type.Integer({ description: "Core modules in it." }),
   coreModuleBytes: Type.Integer({ description: "Bytes of its core modules." }),
-  sharedCoreModuleBytes: Type.Integer({
-    description: "Of those, bytes that the host already had from other uploads.",
-  }),
 });
 export type Sizes = Static<typeof Sizes>;
 

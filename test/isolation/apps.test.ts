@@ -170,6 +170,22 @@ describe("two tenants' apps of one name and one component", () => {
     expect(await log(attacker)).not.toContain("of beta");
   });
 
+  test("are answered in the same words, whether or not the host had their parts already", async () => {
+    // No one has this component yet; the second tenant uploads what the first one did.
+    const component = await behaviours("unseen");
+    const seen: unknown[] = [];
+    for (const name of ["earlier", "later"]) {
+      const tenant = await host.tenant(name);
+      const uploaded: object = Object((await tenant.upload("app", component)).json());
+      const shown: object = Object((await tenant.api("GET", "/v1/apps/app")).json());
+      // What is measured, and when it was: not what this is about.
+      Reflect.deleteProperty(uploaded, "timings");
+      for (const key of ["createdAt", "updatedAt", "revisions"]) Reflect.deleteProperty(shown, key);
+      seen.push([uploaded, shown]);
+    }
+    expect(seen[1]).toEqual(seen[0]);
+  });
+
   test("are deployed, rolled back and deleted each for itself", async () => {
     const [mine, theirs] = [await host.tenant("mine"), await host.tenant("mine-2")];
     await theirs.deploy("app", await behaviours("one"));
