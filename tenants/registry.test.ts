@@ -108,6 +108,49 @@ describe("authenticate", () => {
   });
 });
 
+/** A tenant with two tokens, and who of those that watch them was told. */
+async function watched(): Promise<{
+  readonly registry: TenantRegistry;
+  readonly second: { readonly tokenId: string; readonly token: string };
+  readonly voided: string[];
+  readonly stop: () => void;
+}> {
+  const registry = await open(new FakeRecords());
+  const { token } = await registry.create("acme");
+  const second = await registry.addToken("acme");
+  const voided: string[] = [];
+  registry.watch(`Bearer ${token}`, () => voided.push("first"));
+  const stop = registry.watch(`Bearer ${second.token}`, () => voided.push("second"));
+  return { registry, second, voided, stop };
+}
+
+describe("whoever watches a token", () => {
+  test("is told once when it is revoked, and not of other changes", async () => {
+    const { registry, second, voided } = await watched();
+    await registry.setQuotas("acme", { appsMax: 1 });
+    await registry.addToken("acme");
+    await registry.create("other");
+    expect(voided).toEqual([]);
+    await registry.revokeToken("acme", second.tokenId);
+    expect(voided).toEqual(["second"]);
+    await registry.addToken("acme");
+    expect(voided).toEqual(["second"]);
+  });
+
+  test("is told when the deletion of its tenant begins", async () => {
+    const { registry, voided } = await watched();
+    await registry.beginRemoval("acme");
+    expect(voided).toEqual(["first", "second"]);
+  });
+
+  test("is told nothing after it stopped", async () => {
+    const { registry, second, voided, stop } = await watched();
+    stop();
+    await registry.revokeToken("acme", second.tokenId);
+    expect(voided).toEqual([]);
+  });
+});
+
 describe("changes", () => {
   test("what was created is there after a reopening, and no token in clear", async () => {
     const records = new FakeRecords();

@@ -10,6 +10,11 @@ export type Principal =
   | { readonly role: "admin" }
   | { readonly role: "tenant"; readonly tenant: Tenant };
 
+interface Watcher {
+  readonly header: string;
+  readonly onVoid: () => void;
+}
+
 export interface TenantRegistryOptions {
   readonly records: TenantRecords;
   readonly adminToken: TokenRecord;
@@ -31,6 +36,8 @@ const ADMIN: Principal = { role: "admin" };
 // R2. A recognised header is forgotten with every change of a tenant: a revoked token is refused by
 //     the next request. A header that was refused is never remembered.
 // R3. A tenant that is being deleted has no valid token, and its name is taken until all is gone.
+// R4. What goes on after its request, a stream, is told of the change that makes its token void: before
+//     whoever made the change has its answer.
 export class TenantRegistry {
   readonly #records: TenantRecords;
   readonly #adminTokens: readonly TokenRecord[];
@@ -38,6 +45,7 @@ export class TenantRegistry {
   readonly #now: () => number;
   readonly #tenants = new Map<string, Tenant>();
   readonly #recognised = new Map<string, Principal>();
+  readonly #watchers = new Set<Watcher>();
   #lastChange: Promise<unknown> = Promise.resolve();
 
   private constructor(options: TenantRegistryOptions) {
@@ -67,6 +75,16 @@ export class TenantRegistry {
       this.#recognised.set(header, principal);
     }
     return principal;
+  }
+
+  /**
+   * Calls back once, when the value of an `Authorization` header that stands for somebody now stands
+   * for nobody any more (R4). Answers how to stop that.
+   */
+  watch(header: string, onVoid: () => void): () => void {
+    const watcher = { header, onVoid };
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
   }
 
   /** Undefined for a name that no tenant has. */
@@ -155,7 +173,7 @@ export class TenantRegistry {
     return this.#change(async () => {
       await this.#records.remove(tenantId);
       this.#tenants.delete(tenantId);
-      this.#recognised.clear();
+      this.#forgetRecognised();
     });
   }
 
@@ -180,8 +198,17 @@ export class TenantRegistry {
   async #store(tenant: Tenant): Promise<Tenant> {
     await this.#records.save(tenant);
     this.#tenants.set(tenant.tenantId, tenant);
-    this.#recognised.clear();
+    this.#forgetRecognised();
     return tenant;
+  }
+
+  #forgetRecognised(): void {
+    this.#recognised.clear();
+    for (const watcher of this.#watchers) {
+      if (this.authenticate(watcher.header) !== undefined) continue;
+      this.#watchers.delete(watcher);
+      watcher.onVoid();
+    }
   }
 
   /** One after the other (R1); a failed change does not stop the next. */

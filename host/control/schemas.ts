@@ -340,7 +340,13 @@ export const LogPage = Type.Object({
 export type LogPage = Static<typeof LogPage>;
 
 export const LogNotice = Type.Object({
-  reason: Type.Enum(["entries-dropped", "follower-too-slow", "app-deleted", "host-draining"]),
+  reason: Type.Enum([
+    "entries-dropped",
+    "follower-too-slow",
+    "app-deleted",
+    "token-revoked",
+    "host-draining",
+  ]),
   message: Type.String(),
 });
 export type LogNotice = Static<typeof LogNotice>;

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { behaviours } from "./testing/components.ts";
-import { at, HostUnderTest } from "./testing/host-under-test.ts";
-import type { TenantClient } from "./testing/host-under-test.ts";
+import { at, HostUnderTest, TenantClient } from "./testing/host-under-test.ts";
 
 let host: HostUnderTest;
 let tenants = 0;
@@ -174,6 +173,36 @@ describe("following", () => {
     await using stream = await LogStream.open(tenant);
     await tenant.api("DELETE", "/v1/apps/app");
     expect(await stream.next()).toMatchObject({ event: "notice", data: { reason: "app-deleted" } });
+    expect(await stream.next()).toBeUndefined();
+  });
+
+  test("ends when its token is revoked, and others of the tenant go on", async () => {
+    const tenant = await deployed();
+    const name = `tenant-${tenants}`;
+    const added = await host.admin("POST", `/v1/tenants/${name}/tokens`);
+    await using revoked = await LogStream.open(
+      new TenantClient(host, String(at(added.json(), "token"))),
+    );
+    await using kept = await LogStream.open(tenant);
+    const tokenId = String(at(added.json(), "tokenId"));
+    expect((await host.admin("DELETE", `/v1/tenants/${name}/tokens/${tokenId}`)).status).toBe(204);
+    await tenant.invoke("app/log", "after");
+    expect(await revoked.next()).toMatchObject({
+      event: "notice",
+      data: { reason: "token-revoked" },
+    });
+    expect(await revoked.next()).toBeUndefined();
+    expect(await kept.next()).toMatchObject({ event: "log", data: { message: "after" } });
+  });
+
+  test("ends as soon as the deletion of its tenant begins", async () => {
+    const tenant = await deployed();
+    await using stream = await LogStream.open(tenant);
+    expect((await host.admin("DELETE", `/v1/tenants/tenant-${tenants}`)).status).toBe(204);
+    expect(await stream.next()).toMatchObject({
+      event: "notice",
+      data: { reason: "token-revoked" },
+    });
     expect(await stream.next()).toBeUndefined();
   });
 

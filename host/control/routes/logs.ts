@@ -18,6 +18,7 @@ const NOTICES: Readonly<Record<LogNotice["reason"], string>> = {
   "entries-dropped": "entries before this point are no longer kept",
   "follower-too-slow": "entries came faster than this client read them; reconnect to go on",
   "app-deleted": "the app was deleted",
+  "token-revoked": "the token that this stream was opened with is not valid any more",
   "host-draining": "the host is shutting down",
 };
 
@@ -48,7 +49,8 @@ export function logRoutes(plane: ControlPlane): FastifyPluginAsyncTypebox {
           const { entries, dropped } = logs.read(tenantId, name, range);
           return { entries: entries.map(toLogEntryView), dropped };
         }
-        followLog(plane, { tenantId, app: name, range, reply });
+        const { authorization = "" } = request.headers;
+        followLog(plane, { authorization, tenantId, app: name, range, reply });
         return reply;
       },
     );
@@ -56,29 +58,35 @@ export function logRoutes(plane: ControlPlane): FastifyPluginAsyncTypebox {
 }
 
 function followLog(
-  { logs }: ControlPlane,
+  { logs, tenants }: ControlPlane,
   stream: {
+    readonly authorization: string;
     readonly tenantId: string;
     readonly app: string;
     readonly range: { readonly since: number; readonly limit: number };
     readonly reply: FastifyReply;
   },
 ): void {
-  const { tenantId, app, range, reply } = stream;
+  const { authorization, tenantId, app, range, reply } = stream;
   const { raw } = reply;
+  const stop = (): void => {
+    clearInterval(heartbeat);
+    unwatch();
+    leave();
+  };
   const end = (reason: LogNotice["reason"]): void => {
+    stop();
     raw.end(notice(reason));
   };
   // Refuses here, while the answer can still be a problem document.
   const leave = logs.follow(tenantId, app, {
     onEntries: (entries) => {
       raw.write(entries.map(event).join(""));
-      if (raw.writableLength <= FOLLOWER_BUFFER_BYTES_MAX) return;
-      leave();
-      end("follower-too-slow");
+      if (raw.writableLength > FOLLOWER_BUFFER_BYTES_MAX) end("follower-too-slow");
     },
     onEnd: end,
   });
+  const unwatch = tenants.watch(authorization, () => end("token-revoked"));
   reply.hijack();
   raw.writeHead(200, {
     "content-type": "text/event-stream",
@@ -87,12 +95,7 @@ function followLog(
     "x-accel-buffering": "no",
   });
   const heartbeat = setInterval(() => raw.write(":\n\n"), HEARTBEAT_MS).unref();
-  raw
-    .on("error", () => undefined)
-    .once("close", () => {
-      clearInterval(heartbeat);
-      leave();
-    });
+  raw.on("error", () => undefined).once("close", stop);
   const { entries, dropped } = logs.read(tenantId, app, range);
   raw.write(`${dropped ? notice("entries-dropped") : ":\n\n"}${entries.map(event).join("")}`);
 }
