@@ -28,6 +28,7 @@ describe.each<JavaScriptEngine>(["quickjs", "starlingmonkey"])("functions on %s"
       functions: expect.arrayContaining([
         { name: "addOne", description: "Adds one" },
         { name: "nothing" },
+        { name: "halfDescription", description: "half \uFFFD" },
       ]),
     });
   });
@@ -93,7 +94,7 @@ describe.each<JavaScriptEngine>(["quickjs", "starlingmonkey"])("functions on %s"
         name: "RangeError",
         message: "out of range",
         stack: expect.stringMatching(
-          /^at inner \(.*functions\.ts:56:\d+\)\nat throws \(.*functions\.ts:59:\d+\)\ncaused by TypeError: root/,
+          /^at inner \(.*functions\.ts:65:\d+\)\nat throws \(.*functions\.ts:68:\d+\)\ncaused by TypeError: root/,
         ),
       },
     });
@@ -102,7 +103,7 @@ describe.each<JavaScriptEngine>(["quickjs", "starlingmonkey"])("functions on %s"
   test("an exception after an await has its line, and the instance serves on", async () => {
     const { val } = await host.call("throwsLater", null);
     expect(val).toMatchObject({
-      val: { name: "TypeError", stack: expect.stringMatching(/functions\.ts:64:\d+/) },
+      val: { name: "TypeError", stack: expect.stringMatching(/functions\.ts:73:\d+/) },
     });
     expect(await host.call("addOne", 1)).toEqual({ tag: "ok", val: 2 });
   });
@@ -166,6 +167,18 @@ describe.each<JavaScriptEngine>(["quickjs", "starlingmonkey"])("functions on %s"
     });
   });
 
+  test("state: a key, prefix or position with half a character is an invalid key", async () => {
+    const invalid =
+      "invalid-key: The key is invalid: it holds half a character (a lone surrogate), which is not in UTF-8";
+    const { val } = await host.call("halfKeys", "\ud800");
+    expect(val).toEqual(Array.from({ length: 11 }, () => invalid));
+    expect(host.calls).toEqual([]);
+    expect((await host.call("halfKeys", "\udc00\ud800")).val).toEqual(val);
+    const whole = await host.call("halfKeys", "😀");
+    expect(whole.val).toEqual(Array.from({ length: 11 }, () => "accepted"));
+    expect(host.calls).toContainEqual(["list-keys", "", "😀", 256]);
+  });
+
   test("state: a counter goes below zero, where the engine's bindings can say so", async () => {
     const expected: Readonly<Record<JavaScriptEngine, unknown>> = {
       quickjs: { tag: "ok", val: -3 },
@@ -206,6 +219,64 @@ describe.each<JavaScriptEngine>(["quickjs", "starlingmonkey"])("functions on %s"
       { level: "info", message: "group" },
       { level: "error", message: "  inside" },
     ]);
+  });
+
+  test("the log has U+FFFD for half a character, of the author's or of a cut", async () => {
+    expect(await host.call("halfLogs", "\ud800")).toEqual({ tag: "ok", val: null });
+    expect(host.log).toEqual([
+      { level: "info", message: "\uFFFD" },
+      { level: "warn", message: expect.stringContaining("RangeError: \uFFFD") },
+      { level: "info", message: "group \uFFFD" },
+      { level: "info", message: "  \uFFFD: 1" },
+      { level: "trace", message: expect.stringContaining("Trace: \uFFFD") },
+      { level: "error", message: expect.stringMatching(/^x😀+\uFFFD… 4001 more characters$/u) },
+    ]);
+  });
+
+  test.each([
+    [
+      "exception",
+      {
+        tag: "uncaught-exception",
+        val: {
+          name: "Name\uFFFD",
+          message: "message \uFFFD",
+          stack: expect.stringContaining("caused by TypeError: cause \uFFFD"),
+        },
+      },
+    ],
+    [
+      "cut",
+      {
+        tag: "uncaught-exception",
+        val: { message: expect.stringMatching(/^x😀+\uFFFD… 12001 more characters$/u) },
+      },
+    ],
+    ["symbol", { tag: "uncaught-exception", val: { message: "Symbol(\uFFFD)" } }],
+    [
+      "function-error",
+      {
+        tag: "function-error",
+        val: {
+          code: "half",
+          message: "message \uFFFD",
+          // JSON has an escape for it.
+          details: { body: new TextEncoder().encode(String.raw`{"text":"\ud800"}`) },
+        },
+      },
+    ],
+    ["code", { tag: "function-error", val: { code: "\uFFFD", message: "as asked" } }],
+    ["input", { tag: "invalid-input", val: "input \uFFFD" }],
+  ])("a failure with half a character arrives: %s", async (way, failure) => {
+    const answer = await host.call("halfFailures", { way, half: "\ud800" });
+    expect(answer).toMatchObject({ tag: "err", val: failure });
+  });
+
+  test("a media type with half a character is none", async () => {
+    expect((await host.call("halfMediaType")).val).toEqual({
+      tag: "unserializable-result",
+      val: "$.mediaType holds half a character (a lone surrogate)",
+    });
   });
 
   test("instances of one snapshot draw different numbers", async () => {

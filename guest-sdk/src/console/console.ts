@@ -2,6 +2,7 @@
 //
 // L1. What module code logs at build time goes into the build's output, up to a limit.
 // L2. An entry is cut here to what the host takes, so that a huge object does not cross for nothing.
+// L3. An entry is well formed: half a character, of the author's or of a cut, ends an instance of QuickJS.
 
 import { write } from "downpour:faas/log@0.1.0";
 import type { WitLogLevel } from "downpour:faas/log@0.1.0";
@@ -40,9 +41,9 @@ export function resetConsole(): void {
 function emit(level: WitLogLevel, text: string): void {
   const message = indent === "" ? text : indent + text.replaceAll("\n", `\n${indent}`);
   if (isServing()) {
-    write(level, message);
+    write(level, message.toWellFormed());
   } else if (buildLog.length < BUILD_ENTRIES_MAX) {
-    buildLog.push({ level, message: cut(message, BUILD_MESSAGE_CHARACTERS_MAX) });
+    buildLog.push({ level, message: cut(message, BUILD_MESSAGE_CHARACTERS_MAX).toWellFormed() });
   }
 }
 

@@ -55,7 +55,9 @@ export function manifestJson(functions: ReadonlyMap<string, RunnableFunction>): 
   const manifest: Manifest = {
     manifest: "downpour.1",
     sdk: SDK_VERSION,
-    functions: [...functions].map(([name, { description }]) => ({ name, description })),
+    functions: [...functions].map(([name, { description }]) => {
+      return { name, description: description?.toWellFormed() };
+    }),
   };
   const text = asciiJson(manifest);
   if (text.length > MANIFEST_BYTES_MAX) {
@@ -66,9 +68,11 @@ export function manifestJson(functions: ReadonlyMap<string, RunnableFunction>): 
   return text;
 }
 
-/** JSON in ASCII, so that an engine keeps it as one byte for each character. */
+/** JSON in ASCII, which an engine can keep as one byte for each character, as the build reads it. */
 export function asciiJson(value: unknown): string {
-  return JSON.stringify(value).replaceAll(/[\u007f-\uffff]/g, (character) => {
+  const text = JSON.stringify(value).replaceAll(/[\u007f-\uffff]/g, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
   });
+  // StarlingMonkey keeps two bytes for each character of a text that was made from such a one.
+  return atob(btoa(text));
 }

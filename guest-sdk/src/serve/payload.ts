@@ -29,13 +29,37 @@ export type Failure =
     }
   | { readonly tag: "unserializable-result"; readonly val: string };
 
-/** Both engines make a `result`'s error of what is thrown with an own `payload`. */
+/**
+ * Both engines make a `result`'s error of what is thrown with an own `payload`. Its texts are made well
+ * formed here, where all of them leave: half a character, of the author's or of a cut, would be a trap.
+ */
 export class HandleFailure extends Error {
   readonly payload: Failure;
 
   constructor(payload: Failure) {
     super(payload.tag);
-    this.payload = payload;
+    this.payload = toWellFormedFailure(payload);
+  }
+}
+
+function toWellFormedFailure(failure: Failure): Failure {
+  switch (failure.tag) {
+    case "function-error": {
+      const { code, message, details } = failure.val;
+      const val = { code: code.toWellFormed(), message: message.toWellFormed(), details };
+      return { tag: failure.tag, val };
+    }
+    case "uncaught-exception": {
+      const { name, message, stack } = failure.val;
+      const val = {
+        name: name.toWellFormed(),
+        message: message.toWellFormed(),
+        stack: stack.toWellFormed(),
+      };
+      return { tag: failure.tag, val };
+    }
+    default:
+      return { tag: failure.tag, val: failure.val.toWellFormed() };
   }
 }
 
@@ -86,6 +110,9 @@ export function encodeRawOutput(output: unknown): Payload {
   const { mediaType, body } = output;
   if (mediaType === "" || mediaType.length > MEDIA_TYPE_BYTES_MAX) {
     throw new UnserializableError("$.mediaType", `has not 1 to ${MEDIA_TYPE_BYTES_MAX} characters`);
+  }
+  if (!mediaType.isWellFormed()) {
+    throw new UnserializableError("$.mediaType", "holds half a character (a lone surrogate)");
   }
   if (typeof body === "string") return { mediaType, body: encodeUtf8(body) };
   if (body instanceof Uint8Array) return { mediaType, body };

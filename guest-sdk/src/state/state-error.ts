@@ -14,7 +14,7 @@ export class StateError extends Error {
   }
 }
 
-/** The key is empty, or longer than 512 bytes of UTF-8. */
+/** The key is empty, longer than 512 bytes of UTF-8, or holds half a character. */
 export class InvalidKeyError extends StateError {
   override readonly name = "InvalidKeyError";
 
@@ -72,9 +72,18 @@ export class StateUnavailableError extends StateError {
   }
 }
 
-/** Runs a host call and gives its refusal the class it has in this SDK. */
-export function callState<R>(call: () => R): R {
+/**
+ * Runs a host call that passes these keys, and gives its refusal the class it has in this SDK. What
+ * UTF-8 cannot carry never gets to the host: QuickJS's bindings would end the instance,
+ * StarlingMonkey's would make one key of many.
+ */
+export function callState<R>(keys: readonly string[], call: () => R): R {
   requireServing("state");
+  if (!keys.every((key) => key.isWellFormed())) {
+    throw new InvalidKeyError(
+      "it holds half a character (a lone surrogate), which is not in UTF-8",
+    );
+  }
   try {
     return call();
   } catch (cause) {

@@ -73,14 +73,14 @@ export const state = Object.freeze({
       if (!Number.isSafeInteger(delta)) {
         throw new RangeError(`A counter takes whole numbers, not ${String(delta)}`);
       }
-      return fromInt64(callState(() => host.counterAdd(key, toInt64(delta), level)));
+      return fromInt64(callState([key], () => host.counterAdd(key, toInt64(delta), level)));
     };
     return {
       key,
-      value: () => fromInt64(callState(() => host.counterValue(key))),
+      value: () => fromInt64(callState([key], () => host.counterValue(key))),
       add: (delta = 1) => add(delta),
       increment: () => add(1),
-      delete: () => callState(() => host.delete(key, level)),
+      delete: () => callState([key], () => host.delete(key, level)),
     };
   },
 
@@ -90,7 +90,7 @@ export const state = Object.freeze({
     for (let start = 0; start < keys.length; start += GET_MANY_KEYS_MAX) {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `KeyOfJson` is a string here.
       const batch = keys.slice(start, start + GET_MANY_KEYS_MAX) as string[];
-      const found = callState(() => host.getMany(batch));
+      const found = callState(batch, () => host.getMany(batch));
       for (const [index, bytes] of found.entries()) {
         values.push(isNone(bytes) ? undefined : fromJsonBytes<T>(batch[index] ?? "", bytes));
       }
@@ -109,7 +109,7 @@ export const state = Object.freeze({
 
   /** Removes a key of any kind; removing what is not there succeeds. */
   delete(key: string, options?: StateOptions): void {
-    callState(() => host.delete(key, options?.durability ?? "durable"));
+    callState([key], () => host.delete(key, options?.durability ?? "durable"));
   },
 });
 
@@ -123,14 +123,14 @@ function register<T>(
   return {
     key,
     get() {
-      const bytes = callState(() => host.get(key));
+      const bytes = callState([key], () => host.get(key));
       return isNone(bytes) ? undefined : decode(fromBytes(bytes));
     },
     put(value) {
       const bytes = encode(value);
-      callState(() => host.put(key, bytes, level));
+      callState([key], () => host.put(key, bytes, level));
     },
-    delete: () => callState(() => host.delete(key, level)),
+    delete: () => callState([key], () => host.delete(key, level)),
   };
 }
 
@@ -142,7 +142,8 @@ function* listKeys(
   let after = first;
   do {
     const position = after;
-    const page = callState(() => host.listKeys(prefix, position, pageSize));
+    const keys = position === undefined ? [prefix] : [prefix, position];
+    const page = callState(keys, () => host.listKeys(prefix, position, pageSize));
     yield* page.keys;
     after = page.next ?? undefined;
   } while (after !== undefined);
