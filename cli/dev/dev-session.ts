@@ -63,6 +63,8 @@ class DevSession {
   /** Built and not deployed yet: the host was away (D2). */
   #pending: BuiltProject | undefined;
   #hasDeployed = false;
+  /** Of the last build or deployment: a save then asks again, also where it changes no byte. */
+  #hasFailed = false;
   #deploying: Promise<void> = Promise.resolve();
 
   constructor(context: CommandContext, flags: DevFlags, local: LocalDirectory) {
@@ -96,6 +98,7 @@ class DevSession {
     this.#supervisor.start();
     const watcher = watchSources(project.directory, {
       onChange: (paths) => this.#sourcesChanged(paths),
+      hasFailed: () => this.#hasFailed,
       onError: (error) => this.#showError(error),
     });
     try {
@@ -177,8 +180,10 @@ class DevSession {
         `${this.#tick()} ${formatBuilt(built, this.#app)}`,
       );
       this.#pending = built;
+      this.#hasFailed = false;
       await this.#deployPending();
     } catch (cause) {
+      this.#hasFailed = true;
       this.#showError(cause);
       if (this.#hasDeployed) {
         this.#emit(
@@ -217,6 +222,7 @@ class DevSession {
       // The supervisor brings the host back, and with it this deployment (D2).
       if (cause instanceof CliError && cause.exit === "unreachable") return;
       this.#pending = undefined;
+      this.#hasFailed = true;
       this.#showError(cause);
     }
   }

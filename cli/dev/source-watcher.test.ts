@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempDisposableSync, renameSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { isNoise, watchSources } from "./source-watcher.ts";
+import { isSource, watchSources } from "./source-watcher.ts";
 
 interface Watched extends Disposable {
   readonly path: string;
@@ -10,7 +10,7 @@ interface Watched extends Disposable {
   nextChange(): Promise<readonly string[]>;
 }
 
-function watchedFolder(): Watched {
+function watchedFolder(hasFailed = false): Watched {
   const folder = mkdtempDisposableSync(join(tmpdir(), "downpour-watch-"));
   mkdirSync(join(folder.path, "src"));
   writeFileSync(join(folder.path, "src/index.ts"), "1");
@@ -25,6 +25,7 @@ function watchedFolder(): Watched {
     onError: (error) => {
       throw error;
     },
+    hasFailed: () => hasFailed,
   });
   return {
     path: folder.path,
@@ -56,34 +57,66 @@ test("an editor that writes beside and renames makes one change, and the next on
   }
 });
 
-test("a new folder is watched from then on", async () => {
+test("a new folder is watched from then on, with what it holds already", async () => {
   using watched = watchedFolder();
   mkdirSync(join(watched.path, "src/new"));
-  await watched.nextChange();
   writeFileSync(join(watched.path, "src/new/a.ts"), "1");
+  expect(await watched.nextChange()).toEqual(["src/new/a.ts"]);
+  writeFileSync(join(watched.path, "src/new/a.ts"), "2");
   expect(await watched.nextChange()).toEqual(["src/new/a.ts"]);
 });
 
-test("dependencies and the host's own data change nothing", async () => {
+test("a folder that is moved away takes its sources along", async () => {
+  using watched = watchedFolder();
+  using elsewhere = mkdtempDisposableSync(join(tmpdir(), "downpour-watch-"));
+  renameSync(join(watched.path, "src"), join(elsewhere.path, "src"));
+  expect(await watched.nextChange()).toEqual(["src/index.ts"]);
+});
+
+test("dependencies, the host's own data, logs and tokens change nothing", async () => {
   using watched = watchedFolder();
   for (const name of ["node_modules", ".downpour"]) {
     mkdirSync(join(watched.path, name));
-    writeFileSync(join(watched.path, name, "x"), "1");
+    writeFileSync(join(watched.path, name, "x.json"), "1");
+  }
+  for (const name of ["dev.log", "acme.token", "out.txt", ".env.json"]) {
+    writeFileSync(join(watched.path, name), "1");
   }
   writeFileSync(join(watched.path, "src/index.ts"), "2");
   expect(await watched.nextChange()).toEqual(["src/index.ts"]);
 });
 
-test.each(["src/index.ts~", "src/.index.ts.swp", "src/.#index.ts", "src/4913", "a/node_modules/b"])(
-  "%s is noise",
-  (path) => {
-    expect(isNoise(path)).toBe(true);
-  },
-);
+test("a save of the same bytes is no change", async () => {
+  using watched = watchedFolder();
+  writeFileSync(join(watched.path, "src/index.ts"), "1");
+  writeFileSync(join(watched.path, "src/other.ts"), "1");
+  expect(await watched.nextChange()).toEqual(["src/other.ts"]);
+});
 
-test.each(["src/index.ts", "downpour.json", "tsconfig.json", "src/data.json"])(
+test("a save of the same bytes asks again for a build that failed", async () => {
+  using watched = watchedFolder(true);
+  writeFileSync(join(watched.path, "src/index.ts"), "1");
+  expect(await watched.nextChange()).toEqual(["src/index.ts"]);
+});
+
+test.each([
+  "src/index.ts~",
+  "src/.index.ts.swp",
+  "src/.#index.ts",
+  "src/#index.ts",
+  "src/4913",
+  "dev.log",
+  "acme.token",
+  "a/node_modules/b.ts",
+  "dist/app.js",
+  ".downpour/host.json",
+])("%s is no source", (path) => {
+  expect(isSource(path)).toBe(false);
+});
+
+test.each(["src/index.ts", "src/a.tsx", "src/a.mjs", "downpour.json", "tsconfig.json"])(
   "%s is a source",
   (path) => {
-    expect(isNoise(path)).toBe(false);
+    expect(isSource(path)).toBe(true);
   },
 );

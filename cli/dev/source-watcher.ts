@@ -1,17 +1,21 @@
 // Tells when the sources of a project have changed, once for each save however an editor makes it.
 //
 // W1. A burst of events is one change: the callback runs after `DEBOUNCE_MS` of silence.
-// W2. What a build reads is watched by exclusion, because imports may point anywhere in the project:
-//     everything but dependencies, our own folder, version control and build output.
+// W2. Imports may point anywhere in the project, so what a build may read is told by its name: source files outside of
+//     dependencies, hidden folders and output. A log or a token that is written in the project is none.
 // W3. A change that comes while the callback runs is not lost: it runs once more.
+// W4. A file that was written with the bytes it had is no change, unless the last build failed: then a save asks again.
 
-import { watch } from "node:fs";
-import { basename } from "node:path";
+import { createHash } from "node:crypto";
+import { readFileSync, readdirSync, watch } from "node:fs";
+import { basename, join } from "node:path";
 
 /** Long enough for an editor's write-and-rename, short enough to go unnoticed. */
 const DEBOUNCE_MS = 60;
 
-const IGNORED = ["node_modules", ".downpour", ".git", "dist", "coverage", ".cache"];
+const SOURCE_FILE = /\.(?:[cm]?[jt]s|[jt]sx|json)$/u;
+/** Beside everything hidden: `.downpour`, `.git`, `.cache`. */
+const IGNORED_FOLDERS = ["node_modules", "dist", "coverage"];
 
 export interface SourceWatcher {
   close(): void;
@@ -22,9 +26,11 @@ export function watchSources(
   options: {
     readonly onChange: (changedPaths: readonly string[]) => Promise<void>;
     readonly onError: (error: Error) => void;
+    /** Whether a save counts although it changed no byte (W4). */
+    readonly hasFailed: () => boolean;
   },
 ): SourceWatcher {
-  const changed = new Set<string>();
+  const written = new Set<string>();
   let timer: NodeJS.Timeout | undefined;
   let isRunning = false;
   const closed = new AbortController();
@@ -34,10 +40,10 @@ export function watchSources(
     if (isRunning || closed.signal.aborted) return;
     isRunning = true;
     try {
-      while (changed.size > 0 && !closed.signal.aborted) {
-        const paths = [...changed];
-        changed.clear();
-        await options.onChange(paths);
+      while (written.size > 0 && !closed.signal.aborted) {
+        const paths = changedAmong([...written]);
+        written.clear();
+        if (paths.length > 0) await options.onChange(paths);
       }
     } catch (cause) {
       options.onError(cause instanceof Error ? cause : new Error(String(cause)));
@@ -48,16 +54,42 @@ export function watchSources(
 
   const watcher = watch(
     directory,
-    { recursive: true, ignore: IGNORED.flatMap((name) => [name, `**/${name}/**`]) },
+    { recursive: true, ignore: IGNORED_FOLDERS.flatMap((name) => [name, `**/${name}/**`]) },
     (_event, fileName) => {
-      if (fileName === null || isNoise(fileName)) return;
-      changed.add(fileName);
+      if (fileName === null || isIgnored(fileName)) return;
+      written.add(fileName);
       // While the callback runs, its loop picks the change up (W3); the timer starts a new run otherwise (W1).
       clearTimeout(timer);
       timer = setTimeout(() => void run(), DEBOUNCE_MS);
     },
   );
   watcher.on("error", (error) => options.onError(error));
+  // Read after the watch began: what changes from here on is seen, and compared with this.
+  const digests = new Map<string, string | undefined>();
+  for (const path of sourcesUnder(directory, "")) digests.set(path, digestOf(directory, path));
+
+  /** The sources that differ from when they were looked at last. */
+  function changedAmong(paths: readonly string[]): readonly string[] {
+    const sources = new Set<string>();
+    for (const path of paths) {
+      if (isSource(path)) {
+        sources.add(path);
+        continue;
+      }
+      // A folder that came may hold sources already, and one that went has taken its own along.
+      for (const source of sourcesUnder(directory, path)) sources.add(source);
+      for (const source of digests.keys()) {
+        if (source.startsWith(`${path}/`)) sources.add(source);
+      }
+    }
+    return [...sources].filter((path) => {
+      const digest = digestOf(directory, path);
+      const isChanged = digest !== digests.get(path);
+      digests.set(path, digest);
+      return isChanged || (options.hasFailed() && digest !== undefined && paths.includes(path));
+    });
+  }
+
   return {
     close: () => {
       closed.abort();
@@ -67,17 +99,41 @@ export function watchSources(
   };
 }
 
-/** Editors' own files: backups, swap files, locks, and the probe `4913` that vim writes. */
-export function isNoise(path: string): boolean {
-  const name = basename(path);
-  return (
-    name.endsWith("~") ||
-    /\.sw[a-p]$/u.test(name) ||
-    name.startsWith(".#") ||
-    name.startsWith("#") ||
-    name === "4913" ||
-    name.endsWith(".tmp") ||
-    name.endsWith(".wasm") ||
-    path.split(/[/\\]/u).some((part) => IGNORED.includes(part))
-  );
+/** A file that a build may read (W2); editors' backups, swap files and locks are none. */
+export function isSource(path: string): boolean {
+  return SOURCE_FILE.test(path) && !basename(path).startsWith("#") && !isIgnored(path);
+}
+
+function isIgnored(path: string): boolean {
+  return path
+    .split(/[/\\]/u)
+    .some((part) => part.startsWith(".") || IGNORED_FOLDERS.includes(part));
+}
+
+/** All sources in a folder of the project; none where it is a file, or is not there. */
+function sourcesUnder(directory: string, folder: string): readonly string[] {
+  let entries;
+  try {
+    entries = readdirSync(join(directory, folder), { withFileTypes: true });
+  } catch {
+    // A file, gone meanwhile, or not ours to read: a build cannot read a source there either.
+    return [];
+  }
+  return entries.flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (isIgnored(path)) return [];
+    if (entry.isDirectory()) return sourcesUnder(directory, path);
+    return isSource(path) ? [path] : [];
+  });
+}
+
+function digestOf(directory: string, path: string): string | undefined {
+  try {
+    return createHash("sha256")
+      .update(readFileSync(join(directory, path)))
+      .digest("hex");
+  } catch {
+    // Gone: that differs from every content.
+    return undefined;
+  }
 }

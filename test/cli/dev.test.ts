@@ -124,6 +124,14 @@ describe("downpour dev", { timeout: 120_000 }, () => {
     expect(quickestMs).toBeLessThan(quickestMsMax);
     expect(await invoke(folder.path)).toBe(`"answer ${SAVES}"`);
 
+    // A log, a token, and a save that changes no byte are no change: only the source that is new is told of.
+    folder.write("dev.log", "1");
+    folder.write("acme.token", "1");
+    folder.write("src/index.ts", source(`"answer ${SAVES}"`));
+    folder.write("src/other.ts", "export {};");
+    expect(await dev.next("changed")).toMatchObject({ paths: ["src/other.ts"] });
+    await dev.next("deployed");
+
     folder.write("src/index.ts", source("nowhere"));
     expect(await dev.next("failed")).toMatchObject({
       code: "BUILD_FAILED",
