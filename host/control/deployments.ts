@@ -67,6 +67,8 @@ const ENVIRONMENT_BYTES_MAX = 65_536;
 //     overtaken is refused with `UPLOAD_SUPERSEDED`; it never undoes a later change.
 // Y3. The scheduler knows every app from the start on, and its code is loaded when it is first called.
 // Y4. No artifact is removed while an upload or a recompilation is under way.
+// Y5. Each change is one line of the host's log. The environment's values may be secrets: only the names of
+//     changed settings are in it.
 export class Deployments {
   readonly #options: DeploymentsOptions;
   readonly #order = new UploadOrder();
@@ -123,6 +125,7 @@ export class Deployments {
     try {
       const result = await this.#sweeper.writing(() => this.#receive(tenant, app, body, ticket));
       this.#options.metrics.deployed(result.outcome);
+      if (result.outcome !== "unchanged") this.#logDeployed(result);
       return result;
     } catch (error) {
       this.#options.metrics.deployed("refused");
@@ -134,23 +137,37 @@ export class Deployments {
     }
   }
 
-  rollback(tenantId: string, app: string, revisionId: string | undefined): Promise<AppRecord> {
-    return this.#change(tenantId, app, (record) => rolledBack(record, revisionId, Date.now()));
+  async rollback(
+    tenantId: string,
+    app: string,
+    revisionId: string | undefined,
+  ): Promise<AppRecord> {
+    const record = await this.#change(tenantId, app, (before) =>
+      rolledBack(before, revisionId, Date.now()),
+    );
+    const details = { tenantId, app, revisionId: record.activeRevisionId };
+    this.#options.logger.info(details, "app rolled back");
+    return record;
   }
 
-  configure(tenantId: string, app: string, patch: AppConfigPatch): Promise<AppRecord> {
+  async configure(tenantId: string, app: string, patch: AppConfigPatch): Promise<AppRecord> {
     this.#checkPatch(patch);
-    return this.#change(tenantId, app, (record) => configured(record, patch, Date.now()));
+    const record = await this.#change(tenantId, app, (before) =>
+      configured(before, patch, Date.now()),
+    );
+    this.#options.logger.info({ tenantId, app, settings: Object.keys(patch) }, "app configured");
+    return record;
   }
 
   /** Also what is running of it ends. */
   async remove(tenantId: string, app: string): Promise<void> {
-    const { apps, runner, logs, metrics } = this.#options;
+    const { apps, runner, logs, metrics, logger } = this.#options;
     apps.get(tenantId, app);
     const ticket = this.#order.begin(`${tenantId}/${app}`);
     try {
       await apps.remove(tenantId, app);
       this.#order.applied(ticket);
+      logger.info({ tenantId, app }, "app deleted");
       await runner.remove(tenantId, app);
       logs.forget(tenantId, app);
       metrics.forget(tenantId, app);
@@ -230,6 +247,15 @@ export class Deployments {
       // After it was adopted there is nothing left to discard.
       await artifacts.discard(staged);
     }
+  }
+
+  #logDeployed({ outcome, record, timings }: DeployResult): void {
+    const { tenantId, app, activeRevisionId } = record;
+    const { componentBytes } = activeRevision(record).sizes;
+    this.#options.logger.info(
+      { tenantId, app, revisionId: activeRevisionId, outcome, componentBytes, ...timings },
+      "app deployed",
+    );
   }
 
   async #record(

@@ -60,10 +60,11 @@ export class TenantRemoval {
   }
 
   async #finish(tenantId: string): Promise<void> {
-    const { tenants, apps, deployments, usage, state } = this.#options;
+    const { tenants, apps, deployments, usage, state, logger } = this.#options;
     for (const { app } of apps.list(tenantId)) await deployments.remove(tenantId, app);
     await removeAll(state, tenantPrefix(tenantId));
     await usage.remove(tenantId);
     await tenants.remove(tenantId);
+    logger.info({ tenantId }, "tenant deleted");
   }
 }

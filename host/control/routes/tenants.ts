@@ -20,7 +20,7 @@ const schema = { tags: ["tenants"], security: [{ adminToken: [] }] };
 
 /** The admin's routes: who may use this host, and how much. */
 export function tenantRoutes(plane: ControlPlane): FastifyPluginAsyncTypebox {
-  const { tenants, removal, deployments } = plane;
+  const { tenants, removal, deployments, logger } = plane;
   return async (app) => {
     requireRole(app, tenants, "admin");
     addJsonParser(app);
@@ -39,6 +39,8 @@ export function tenantRoutes(plane: ControlPlane): FastifyPluginAsyncTypebox {
         const { tenant: tenantId, quotas } = request.body;
         await removal.clearLeftovers(tenantId);
         const { tenant, token } = await tenants.create(tenantId, quotas);
+        const tokenIds = tenant.tokens.map(({ tokenId }) => tokenId);
+        logger.info({ tenantId, quotas: tenant.quotas, tokenIds }, "tenant created");
         return reply.code(201).send({ tenant: toTenantView(tenant), token });
       },
     );
@@ -67,9 +69,10 @@ export function tenantRoutes(plane: ControlPlane): FastifyPluginAsyncTypebox {
         },
       },
       async (request) => {
-        const { tenant } = request.params;
-        const changed = await tenants.setQuotas(tenant, request.body.quotas);
-        deployments.refreshTenant(tenant);
+        const { tenant: tenantId } = request.params;
+        const changed = await tenants.setQuotas(tenantId, request.body.quotas);
+        deployments.refreshTenant(tenantId);
+        logger.info({ tenantId, quotas: changed.quotas }, "tenant changed");
         return toTenantView(changed);
       },
     );
@@ -93,7 +96,12 @@ export function tenantRoutes(plane: ControlPlane): FastifyPluginAsyncTypebox {
           response: { 201: TokenCreated },
         },
       },
-      async (request, reply) => reply.code(201).send(await tenants.addToken(request.params.tenant)),
+      async (request, reply) => {
+        const { tenant: tenantId } = request.params;
+        const added = await tenants.addToken(tenantId);
+        logger.info({ tenantId, tokenId: added.tokenId }, "token added");
+        return reply.code(201).send(added);
+      },
     );
 
     app.delete(
@@ -106,7 +114,9 @@ export function tenantRoutes(plane: ControlPlane): FastifyPluginAsyncTypebox {
         },
       },
       async (request, reply) => {
-        await tenants.revokeToken(request.params.tenant, request.params.tokenId);
+        const { tenant: tenantId, tokenId } = request.params;
+        await tenants.revokeToken(tenantId, tokenId);
+        logger.info({ tenantId, tokenId }, "token revoked");
         return reply.code(204).send();
       },
     );
