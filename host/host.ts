@@ -52,7 +52,11 @@ const INSTANCES_PER_PROCESS_MAX = 5_000;
 const INSTANCE_IDLE_MS = 60_000;
 const REVISION_IDLE_MS = 600_000;
 const CANCEL_GRACE_MS = 1_000;
-const LOG_BATCH_ENTRIES_MAX = 256;
+/** Input that waits in queues, on the main thread. */
+const QUEUED_BYTES_PER_APP_MAX = 64 * 1_024 * 1_024;
+const QUEUED_BYTES_MAX = 512 * 1_024 * 1_024;
+/** Forty times a fresh QuickJS instance. */
+const IDLE_INSTANCE_BYTES_MAX = 64 * 1_024 * 1_024;
 
 /** Answers that are still being sent when everything else has ended. */
 const CONNECTIONS_GRACE_MS = 2_000;
@@ -229,10 +233,12 @@ function startScheduler(parts: {
       inFlightPerExecutorMax: IN_FLIGHT_PER_EXECUTOR_MAX,
       cancelGraceMs: CANCEL_GRACE_MS,
       revisionIdleMs: REVISION_IDLE_MS,
+      queuedBytesPerAppMax: QUEUED_BYTES_PER_APP_MAX,
+      queuedBytesMax: QUEUED_BYTES_MAX,
       executor: {
         instancesMax: Math.ceil(INSTANCES_PER_PROCESS_MAX / config.executors),
         instanceIdleMs: INSTANCE_IDLE_MS,
-        logBatchEntriesMax: LOG_BATCH_ENTRIES_MAX,
+        idleInstanceBytesMax: IDLE_INSTANCE_BYTES_MAX,
       },
     },
     logger: {

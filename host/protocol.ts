@@ -34,6 +34,8 @@ export type ExecutorReply =
 export interface ExecutorThreadData {
   readonly storage: StateConnection;
   readonly tuning: ExecutorTuning;
+  /** One 32-bit cell: the `sequence` of the invocation that started last. The main thread reads it when the thread is gone. */
+  readonly started: SharedArrayBuffer;
 }
 
 export interface ExecutorTuning {
@@ -41,8 +43,8 @@ export interface ExecutorTuning {
   readonly instancesMax: number;
   /** An instance that nobody needed for so long is let go. */
   readonly instanceIdleMs: number;
-  /** Log entries that wait for a message to the main thread. */
-  readonly logBatchEntriesMax: number;
+  /** Linear memory never shrinks: an instance that grew past this serves no second call. */
+  readonly idleInstanceBytesMax: number;
 }
 
 export interface AppIdentity {
@@ -70,6 +72,8 @@ export interface Payload {
 export interface Invocation {
   readonly invocationId: string;
   readonly revisionKey: string;
+  /** Counts the invocations sent to one executor, modulo 2^32: they start in this order. */
+  readonly sequence: number;
   readonly functionName: string;
   readonly input: Payload;
   readonly deadlineAtMs: number;

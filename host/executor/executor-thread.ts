@@ -6,14 +6,15 @@ import type { ExecutorReply, ExecutorRequest, ExecutorThreadData } from "../prot
 import { Executor } from "./executor.ts";
 
 // The entry of an executor thread: connects the state, and carries batches between the port and the
-// executor. Replies of one turn of the event loop leave in one message.
+// executor. Replies of one turn of the event loop leave in one message, or earlier where the executor
+// asks for it.
 
 const SWEEP_INTERVAL_MS = 5_000;
 
 assert(parentPort !== null);
 const port = parentPort;
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Only `executor-handle.ts` starts this thread.
-const { storage, tuning } = workerData as ExecutorThreadData;
+const { storage, tuning, started } = workerData as ExecutorThreadData;
 
 let replies: ExecutorReply[] = [];
 
@@ -24,6 +25,7 @@ function reply(message: ExecutorReply): void {
 
 function flush(): void {
   const batch = replies;
+  if (batch.length === 0) return;
   replies = [];
   port.postMessage(batch);
 }
@@ -32,7 +34,9 @@ const executor = new Executor({
   engine: createEngine(),
   state: connectStateClient(storage),
   tuning,
+  started: new Int32Array(started),
   reply,
+  flush,
 });
 
 port.on("message", (batch: readonly ExecutorRequest[]) => {

@@ -49,30 +49,40 @@ interface Running {
 // X1. Every invocation received is settled exactly once.
 // X2. An instance is given back only after a call that returned: after a trap, a deadline or a
 //     cancellation it is dead, and dropped.
-// X3. Invocations start in the order they came, as far as there is room for their instances.
+// X3. Invocations start in the order they came, as far as there is room for their instances; which one
+//     started last can be read from outside, also when this thread is gone.
+// X4. A log entry leaves at once: what a function said before it fell into an endless loop is what its
+//     author needs.
 export class Executor {
   readonly #engine: Engine;
   readonly #state: StateClient;
   readonly #tuning: ExecutorTuning;
+  readonly #started: Int32Array;
   readonly #reply: (reply: ExecutorReply) => void;
+  readonly #flush: () => void;
   readonly #pool: InstancePool;
   readonly #revisions = new Map<string, Revision>();
   readonly #running = new Map<string, Running>();
   #queue: Invocation[] = [];
   #turnScheduled = false;
   #draining = false;
-  #logEntries: LogEntry[] = [];
 
   constructor(options: {
     readonly engine: Engine;
     readonly state: StateClient;
     readonly tuning: ExecutorTuning;
+    /** Gets the sequence of the invocation that started last. */
+    readonly started: Int32Array;
     readonly reply: (reply: ExecutorReply) => void;
+    /** Sends what was replied so far now, and not at the end of the turn. */
+    readonly flush: () => void;
   }) {
     this.#engine = options.engine;
     this.#state = options.state;
     this.#tuning = options.tuning;
+    this.#started = options.started;
     this.#reply = options.reply;
+    this.#flush = options.flush;
     this.#pool = new InstancePool({ instancesMax: options.tuning.instancesMax });
   }
 
@@ -142,6 +152,7 @@ export class Executor {
       );
       return true;
     }
+    Atomics.store(this.#started, 0, invocation.sequence);
     let pooled = this.#pool.take(invocation.revisionKey);
     const coldStart = pooled === undefined;
     if (pooled === undefined) {
@@ -200,7 +211,11 @@ export class Executor {
       coldStart,
       memoryBytes: instance.memoryBytes,
     };
-    if (instance.isDead || !this.#revisions.has(pooled.revisionKey)) this.#pool.release();
+    const isKept =
+      !instance.isDead &&
+      instance.memoryBytes <= this.#tuning.idleInstanceBytesMax &&
+      this.#revisions.has(pooled.revisionKey);
+    if (!isKept) this.#pool.release();
     else this.#pool.give(pooled, scope.limits.idleInstancesMax, Date.now());
     const outcome: Outcome =
       output === undefined
@@ -210,7 +225,6 @@ export class Executor {
             usage,
           }
         : { kind: "completed", output, usage };
-    this.#flushLog();
     this.#reply({ kind: "settled", invocationId: invocation.invocationId, outcome });
     this.#scheduleTurn();
     this.#reportDrained();
@@ -239,15 +253,8 @@ export class Executor {
   }
 
   #log(entry: LogEntry): void {
-    this.#logEntries.push(entry);
-    if (this.#logEntries.length >= this.#tuning.logBatchEntriesMax) this.#flushLog();
-  }
-
-  /** A log goes out before the answer of its invocation, so that whoever reads both sees it. */
-  #flushLog(): void {
-    if (this.#logEntries.length === 0) return;
-    this.#reply({ kind: "logged", entries: this.#logEntries });
-    this.#logEntries = [];
+    this.#reply({ kind: "logged", entries: [entry] });
+    this.#flush();
   }
 
   /** Drained means: nothing runs, and no write of this thread is under way. */

@@ -15,6 +15,7 @@ export class InstanceScope {
   #invocation: Invocation | undefined;
   #logEntries = 0;
   #runningSinceMs = 0;
+  #waits = 0;
   #cpuMs = 0;
 
   constructor(app: AppIdentity, limits: AppLimits, emit: (entry: LogEntry) => void) {
@@ -36,22 +37,26 @@ export class InstanceScope {
     this.#invocation = invocation;
     this.#logEntries = 0;
     this.#cpuMs = 0;
+    this.#waits = 0;
     this.#runningSinceMs = performance.now();
   }
 
   /** The guest starts to wait for something outside its thread. */
   suspended(): void {
-    this.#cpuMs += performance.now() - this.#runningSinceMs;
+    if (this.#waits === 0) this.#cpuMs += performance.now() - this.#runningSinceMs;
+    this.#waits += 1;
   }
 
   /** What the guest waited for is there: it runs on. */
   resumed(): void {
-    this.#runningSinceMs = performance.now();
+    this.#waits -= 1;
+    if (this.#waits === 0) this.#runningSinceMs = performance.now();
   }
 
   end(): void {
     assert(this.#invocation !== undefined);
-    this.suspended();
+    // What was abandoned while it waited has been counted up to its wait.
+    if (this.#waits === 0) this.suspended();
     this.#invocation = undefined;
   }
 

@@ -12,7 +12,7 @@ const ERROR_DETAILS_BYTES_MAX = 64 * 1024;
 
 /** RFC 9110, without the characters that could end a header line. */
 const MEDIA_TYPE =
-  /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}(?:\s*;\s*[\w!#$&^.+-]{1,64}=(?:[\w!#$&^.+-]{1,64}|"[ \w!#$&^.+-]{0,64}"))*$/u;
+  /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}(?:[ \t]*;[ \t]*[\w!#$&^.+-]{1,64}=(?:[\w!#$&^.+-]{1,64}|"[ \w!#$&^.+-]{0,64}"))*$/u;
 const MEDIA_TYPE_CHARS_MAX = 255;
 const AUTHOR_CODE = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/u;
 

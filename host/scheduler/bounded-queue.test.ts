@@ -22,6 +22,7 @@ test("it behaves as an array with a limit, whatever the order of operations", ()
   const operation = fc.oneof(
     fc.record({ kind: fc.constant("push" as const), item: fc.nat(9) }),
     fc.record({ kind: fc.constant("shift" as const), item: fc.constant(0) }),
+    fc.record({ kind: fc.constant("unshift" as const), item: fc.nat(9) }),
     fc.record({ kind: fc.constant("remove" as const), item: fc.nat(9) }),
   );
   fc.assert(
@@ -43,15 +44,17 @@ test("it behaves as an array with a limit, whatever the order of operations", ()
   );
 });
 
-type Kind = "push" | "shift" | "remove";
+type Kind = "push" | "shift" | "unshift" | "remove";
 
 function apply(queue: BoundedQueue<number>, kind: Kind, item: number, depthMax: number): unknown {
   if (kind === "push") return queue.push(item, depthMax);
+  if (kind === "unshift") return queue.unshift(item);
   return kind === "shift" ? queue.shift() : queue.remove(item);
 }
 
 function applyToModel(model: number[], kind: Kind, item: number, depthMax: number): unknown {
   if (kind === "push") return model.length < depthMax && model.push(item) > 0;
+  if (kind === "unshift") return void model.unshift(item);
   if (kind === "shift") return model.shift();
   const index = model.indexOf(item);
   return index !== -1 && model.splice(index, 1).length > 0;

@@ -17,6 +17,16 @@ export class BoundedQueue<T> {
     return true;
   }
 
+  /** Puts back to the front what had left the queue already: it was admitted once, and no limit refuses it now. */
+  unshift(item: T): void {
+    if (this.#head > 0) {
+      this.#head -= 1;
+      this.#items[this.#head] = item;
+    } else {
+      this.#items.unshift(item);
+    }
+  }
+
   shift(): T | undefined {
     if (this.depth === 0) return undefined;
     const item = this.#items[this.#head];

@@ -9,6 +9,8 @@ import type {
 
 const ENTRY = new URL("../executor/executor-thread.ts", import.meta.url);
 
+export type ExecutorState = "starting" | "ready" | "ending" | "dead";
+
 export interface ExecutorEvents {
   readonly onReplies: (executor: ExecutorHandle, replies: readonly ExecutorReply[]) => void;
   /** Fires once, whatever ended the thread. */
@@ -18,16 +20,18 @@ export interface ExecutorEvents {
 // Owns one executor thread: starts it, posts to it in batches, ends it. It does not decide what runs
 // there, nor whether the thread is replaced (`scheduler.ts`).
 //
-// H1. A thread is in exactly one of: starting, ready, dead.
+// H1. A thread is in exactly one of: starting, ready, ending, dead.
 // H2. Requests of one turn of the event loop leave in one message, in order; to a dead thread, none.
 // H3. A thread is terminated only once it is ready or dead: one that ends while it opens the store
 //     takes the process with it.
 // H4. `inFlight` is the scheduler's count; this file only keeps it beside the thread it is about.
 export class ExecutorHandle {
   readonly id: number;
-  readonly startedAtMs = Date.now();
-  #state: "starting" | "ready" | "dead" = "starting";
+  #state: ExecutorState = "starting";
+  #wasReady = false;
   inFlight = 0;
+  readonly #startedCell = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  #sequence = 0;
   readonly #worker: Worker;
   readonly #events: ExecutorEvents;
   readonly #started = Promise.withResolvers<void>();
@@ -42,7 +46,11 @@ export class ExecutorHandle {
     this.id = options.id;
     this.#events = options.events;
     const connection = options.storage.connect();
-    const data: ExecutorThreadData = { storage: connection, tuning: options.tuning };
+    const data: ExecutorThreadData = {
+      storage: connection,
+      tuning: options.tuning,
+      started: this.#startedCell.buffer,
+    };
     this.#worker = new Worker(ENTRY, {
       name: `executor-${options.id}`,
       workerData: data,
@@ -51,7 +59,8 @@ export class ExecutorHandle {
     let cause: Error | undefined;
     this.#worker.on("message", (replies: readonly ExecutorReply[]) => {
       if (replies[0]?.kind === "ready") {
-        this.#state = "ready";
+        if (this.#state === "starting") this.#state = "ready";
+        this.#wasReady = true;
         this.#started.resolve();
       }
       this.#events.onReplies(this, replies);
@@ -66,8 +75,24 @@ export class ExecutorHandle {
     });
   }
 
-  get state(): "starting" | "ready" | "dead" {
+  get state(): ExecutorState {
     return this.#state;
+  }
+
+  /** It got as far as to serve, whatever ended it since. */
+  get wasReady(): boolean {
+    return this.#wasReady;
+  }
+
+  /** The number of the next invocation sent here. */
+  nextSequence(): number {
+    this.#sequence = (this.#sequence + 1) | 0;
+    return this.#sequence;
+  }
+
+  /** Whether the thread got as far as to start the invocation of this number; also asked when it is dead. */
+  hasStarted(sequence: number): boolean {
+    return ((Atomics.load(this.#startedCell, 0) - sequence) | 0) >= 0;
   }
 
   send(request: ExecutorRequest): void {
@@ -82,6 +107,7 @@ export class ExecutorHandle {
   }
 
   async terminate(): Promise<void> {
+    if (this.#state !== "dead") this.#state = "ending";
     await this.#started.promise;
     await this.#worker.terminate();
   }

@@ -99,7 +99,9 @@ async function start(tuning: Partial<SchedulerTuning> = {}): Promise<Scheduler> 
       inFlightPerExecutorMax: 2000,
       cancelGraceMs: 300,
       revisionIdleMs: 60_000,
-      executor: { instancesMax: 2000, instanceIdleMs: 60_000, logBatchEntriesMax: 100 },
+      queuedBytesPerAppMax: 1_000_000,
+      queuedBytesMax: 1_500_000,
+      executor: { instancesMax: 2000, instanceIdleMs: 60_000, idleInstanceBytesMax: 64_000_000 },
       ...tuning,
     },
     logger: {
@@ -156,6 +158,23 @@ describe("an invocation", () => {
     expect(second.outcome.usage.coldStart).toBe(false);
   });
 
+  test("is not charged for its waiting", async () => {
+    const running = await start();
+    running.deploy(deployed());
+    await running.invoke(call("echo", "warm"));
+    const { usage } = (await running.invoke(call("sleep", "300"))).outcome;
+    expect(usage.wallUs).toBeGreaterThan(290_000);
+    expect(usage.cpuUs).toBeLessThan(usage.wallUs / 2);
+  });
+
+  test("leaves no instance behind that grew past what is worth keeping", async () => {
+    const running = await start();
+    running.deploy(deployed());
+    await running.invoke(call("calls"));
+    await running.invoke(call("big", "80000000"));
+    expect(text((await running.invoke(call("calls"))).outcome)).toBe("1");
+  });
+
   test("adds durably, and reads what it added", async () => {
     const running = await start();
     running.deploy(deployed());
@@ -169,7 +188,7 @@ describe("an invocation", () => {
 
   test("a burst takes turns on the instances that an executor may have", async () => {
     const running = await start({
-      executor: { instancesMax: 20, instanceIdleMs: 60_000, logBatchEntriesMax: 100 },
+      executor: { instancesMax: 20, instanceIdleMs: 60_000, idleInstanceBytesMax: 64_000_000 },
     });
     running.deploy(deployed({ executorLimits: { ...limits, idleInstancesMax: 20 } }));
     const burst = await Promise.all(
@@ -289,6 +308,31 @@ describe("a deadline", () => {
     expect(running.stats()).toMatchObject({ inFlight: 0, queued: 0 });
   });
 
+  test("of an endless loop costs only what had started: what waited behind it runs on the next thread", async () => {
+    const running = await start();
+    running.deploy(deployed());
+    await running.invoke(call("echo", "loads the revision"));
+    const loop = running.invoke(call("loop", "", { deadlineMs: 100 }));
+    const behind = ["a", "b", "c"].map((body) => running.invoke(call("echo", body)));
+    expect(text((await loop).outcome)).toBe("DEADLINE_EXCEEDED");
+    const outcomes = await Promise.all(behind);
+    expect(outcomes.map(({ outcome }) => text(outcome))).toEqual(["a", "b", "c"]);
+  });
+
+  test("of an endless loop is charged, and stands in the log after what the function said", async () => {
+    const running = await start();
+    running.deploy(deployed());
+    await running.invoke(call("loop", "", { deadlineMs: 100 }));
+    await running.invoke(call("echo", "on the next thread"));
+    const record = records.find(({ functionName }) => functionName === "loop");
+    expect(record?.errorCode).toBe("DEADLINE_EXCEEDED");
+    expect(record?.usage.cpuUs).toBeGreaterThan(100_000);
+    expect(logged.map(({ level, message }) => `${level} ${message}`)).toEqual([
+      "info before the loop",
+      expect.stringContaining("error DEADLINE_EXCEEDED"),
+    ]);
+  });
+
   test("counts while the invocation is queued", async () => {
     const running = await start();
     running.deploy(deployed({ concurrencyMax: 1 }));
@@ -362,6 +406,19 @@ describe("admission", () => {
     expect(order).toEqual([0, 1, 2, 3, 4, 5]);
   });
 
+  test("bounds a queue in bytes as well as in calls", async () => {
+    const running = await start();
+    running.deploy(deployed({ concurrencyMax: 1 }));
+    await running.invoke(call("echo", "loads the revision"));
+    const first = running.invoke(call("sleep", "200"));
+    const large = running.invoke(call("calls", "x".repeat(900_000)));
+    await expect(running.invoke(call("calls", "x".repeat(200_000)))).rejects.toMatchObject({
+      code: "QUEUE_FULL",
+    });
+    await Promise.all([first, large]);
+    expect(text((await running.invoke(call("calls", "x".repeat(200_000)))).outcome)).toBe("2");
+  });
+
   test("lets waiting apps take turns", async () => {
     const running = await start({ inFlightPerExecutorMax: 1 });
     running.deploy(deployed());
@@ -390,6 +447,20 @@ describe("a deployment", () => {
     expect(text((await old).outcome)).toBe('"slept"');
     expect(records.map((record) => record.identity.revisionId)).toEqual(["r1", "r2", "r1"]);
     expect(running.stats().loadedRevisions).toBe(1);
+  });
+
+  test("of an app that waits for an executor serves the waiting calls", async () => {
+    const running = await start({ inFlightPerExecutorMax: 1 });
+    running.deploy(deployed());
+    const other = { tenantId: "acme", app: "other" };
+    running.deploy(deployed({ identity: { ...other, revisionId: "r1" } }));
+    await running.invoke(call("echo", "", { app: "other" }));
+    const busy = running.invoke(call("sleep", "200"));
+    await running.invoke(call("echo", "", { deadlineMs: 1 }));
+    const waiting = running.invoke(call("context", "", { app: "other" }));
+    running.deploy(deployed({ identity: { ...other, revisionId: "r2" } }));
+    expect(text((await busy).outcome)).toBe('"slept"');
+    expect(JSON.parse(text((await waiting).outcome))).toMatchObject({ revision: "r2" });
   });
 
   test("that cannot be loaded fails its calls, and a later one serves", async () => {
@@ -439,6 +510,15 @@ describe("draining", () => {
     await expect(running.invoke(call("echo"))).rejects.toMatchObject({ code: "HOST_DRAINING" });
     expect(text((await last).outcome)).toBe('"slept"');
     await drained;
+  });
+
+  test("ends what still waits, without waiting for it", async () => {
+    const running = await start();
+    running.deploy(deployed());
+    const sleeper = running.invoke(call("sleep", "60000"));
+    await running.drain(100);
+    expect(text((await sleeper).outcome)).toBe("HOST_DRAINING");
+    expect(complaints).toEqual([]);
   });
 
   test("ends what does not end in time, and answers it", async () => {

@@ -14,6 +14,7 @@ import type {
 import { BoundedQueue } from "./bounded-queue.ts";
 import type { DeployedApp, InvocationRecord, InvokeRequest, InvokeResult } from "./deployed-app.ts";
 import { ExecutorHandle } from "./executor-handle.ts";
+import type { ExecutorState } from "./executor-handle.ts";
 import { warmFirst } from "./placement.ts";
 
 export interface SchedulerTuning {
@@ -22,6 +23,9 @@ export interface SchedulerTuning {
   readonly inFlightPerExecutorMax: number;
   /** An executor that has not ended a cancelled invocation by then does not answer: it is replaced. */
   readonly cancelGraceMs: number;
+  /** Input of waiting invocations, of one app and of all: a queue is bounded in bytes as well as in calls. */
+  readonly queuedBytesPerAppMax: number;
+  readonly queuedBytesMax: number;
   /** A revision that nobody called for so long is unloaded; its next call loads it again. */
   readonly revisionIdleMs: number;
   readonly executor: ExecutorTuning;
@@ -41,7 +45,7 @@ export interface SchedulerOptions {
 export interface SchedulerStats {
   readonly executors: readonly {
     readonly id: number;
-    readonly state: "starting" | "ready" | "dead";
+    readonly state: ExecutorState;
     readonly inFlight: number;
   }[];
   readonly queued: number;
@@ -49,10 +53,9 @@ export interface SchedulerStats {
   readonly loadedRevisions: number;
 }
 
-/** A replaced executor that dies young waits before the next one: a broken runtime must not spin. */
+/** An executor that dies before it is ready waits before the next try: a broken runtime must not spin. */
 const RESTART_DELAY_MIN_MS = 100;
 const RESTART_DELAY_MAX_MS = 10_000;
-const YOUNG_MS = 10_000;
 const SWEEP_INTERVAL_MS = 30_000;
 
 const NO_USAGE: InvocationUsage = { cpuUs: 0, wallUs: 0, coldStart: false, memoryBytes: 0 };
@@ -74,6 +77,7 @@ interface AppSlot {
   readonly app: string;
   revision: Revision;
   readonly queue: BoundedQueue<Ticket>;
+  queuedBytes: number;
   inFlight: number;
   /** For whoever removed the app, and waits until nothing of it runs. */
   onIdle: (() => void) | undefined;
@@ -90,7 +94,12 @@ interface Ticket {
   timer: NodeJS.Timeout | undefined;
   detach: (() => void) | undefined;
   running:
-    | { readonly revision: Revision; readonly executor: ExecutorHandle; readonly atMs: number }
+    | {
+        readonly revision: Revision;
+        readonly executor: ExecutorHandle;
+        readonly sequence: number;
+        readonly atMs: number;
+      }
     | undefined;
   errorCode: string | undefined;
 }
@@ -103,7 +112,8 @@ interface Ticket {
 //     a call is refused, never dropped.
 // D3. An invocation runs the revision that is active when it leaves the queue, and ends on it, whatever
 //     is deployed meanwhile.
-// D4. An executor that does not answer is terminated and replaced; what else it ran fails, retryable.
+// D4. An executor that does not answer is terminated and replaced. What else had started on it fails,
+//     retryable; what had not started goes back to the front of its queue.
 // D5. Apps that wait take turns: one invocation each.
 export class Scheduler {
   readonly #options: SchedulerOptions;
@@ -117,6 +127,7 @@ export class Scheduler {
   readonly #restartDelayMs: number[] = [];
   readonly #sweep: NodeJS.Timeout;
   #queued = 0;
+  #queuedBytes = 0;
   #revisions = 0;
   #state: "running" | "draining" | "stopped" = "running";
   #onIdle: (() => void) | undefined;
@@ -139,7 +150,14 @@ export class Scheduler {
       scheduler.#startExecutor(index, { ready: resolve, dead: reject });
       ready.push(promise);
     }
-    await Promise.all(ready);
+    try {
+      await Promise.all(ready);
+    } catch (error) {
+      scheduler.#state = "stopped";
+      clearInterval(scheduler.#sweep);
+      await scheduler.#stopAll();
+      throw error;
+    }
     return scheduler;
   }
 
@@ -166,6 +184,7 @@ export class Scheduler {
         app: name,
         revision,
         queue,
+        queuedBytes: 0,
         inFlight: 0,
         onIdle: undefined,
       });
@@ -174,7 +193,9 @@ export class Scheduler {
     const previous = slot.revision;
     slot.revision = revision;
     this.#supersede(previous);
-    if (slot.queue.depth > 0) this.#offer(slot);
+    // Its turn comes when the new revision is loaded.
+    this.#waiting.delete(slot);
+    this.#offer(slot);
   }
 
   /** Ends what runs of the app and forgets it. Settles when nothing of it runs any more. */
@@ -187,7 +208,7 @@ export class Scheduler {
     this.#supersede(slot.revision);
     const gone = new HostError("APP_NOT_FOUND", "the app was deleted");
     for (const ticket of slot.queue.drain()) {
-      this.#queued -= 1;
+      this.#dequeued(ticket);
       this.#settleUnstarted(ticket, gone);
     }
     for (const ticket of this.#tickets.values()) {
@@ -270,18 +291,13 @@ export class Scheduler {
     }
     this.#state = "stopped";
     for (const ticket of this.#tickets.values()) {
-      ticket.errorCode = "HOST_DRAINING";
-      this.#answer(ticket, {
-        kind: "failed",
-        error: new HostError(
-          "HOST_DRAINING",
-          "the host shut down before the function ended",
-        ).toWire(),
-        usage: NO_USAGE,
-      });
+      ticket.errorCode ??= "HOST_DRAINING";
+      const error = new HostError("HOST_DRAINING", "the host shut down before the function ended");
+      this.#answer(ticket, { kind: "failed", error: error.toWire(), usage: NO_USAGE });
+      const { running, invocationId } = ticket;
+      running?.executor.send({ kind: "cancel", invocationId, error: error.toWire() });
     }
-    const executors = this.#executors.filter((executor) => executor !== undefined);
-    await Promise.all(executors.map((executor) => this.#stop(executor)));
+    await this.#stopAll();
   }
 
   /** Runs the ticket now if that is possible, else queues it; throws when the queue is full (D2). */
@@ -296,14 +312,40 @@ export class Scheduler {
       this.#dispatch(ticket, revision, executor);
       return;
     }
-    if (!slot.queue.push(ticket, revision.app.queueDepthMax)) {
-      throw new HostError("QUEUE_FULL", "the app's queue is full", {
-        details: { queueDepthMax: revision.app.queueDepthMax },
-      });
-    }
-    this.#queued += 1;
+    this.#enqueue(ticket, revision.app.queueDepthMax);
     this.#tickets.set(ticket.invocationId, ticket);
     this.#offer(slot);
+  }
+
+  /** Throws where the queue is full, in calls or in bytes (D2). */
+  #enqueue(ticket: Ticket, queueDepthMax: number): void {
+    const { slot, request } = ticket;
+    const bytes = request.input.body.byteLength;
+    const { queuedBytesPerAppMax, queuedBytesMax } = this.#tuning;
+    if (
+      slot.queuedBytes + bytes > queuedBytesPerAppMax ||
+      this.#queuedBytes + bytes > queuedBytesMax
+    ) {
+      throw new HostError("QUEUE_FULL", "the invocations that wait hold too many bytes", {
+        details: { queuedBytesPerAppMax },
+      });
+    }
+    if (!slot.queue.push(ticket, queueDepthMax)) {
+      throw new HostError("QUEUE_FULL", "the app's queue is full", { details: { queueDepthMax } });
+    }
+    this.#countQueued(ticket);
+  }
+
+  #countQueued({ slot, request }: Ticket): void {
+    this.#queued += 1;
+    this.#queuedBytes += request.input.body.byteLength;
+    slot.queuedBytes += request.input.body.byteLength;
+  }
+
+  #dequeued({ slot, request }: Ticket): void {
+    this.#queued -= 1;
+    this.#queuedBytes -= request.input.body.byteLength;
+    slot.queuedBytes -= request.input.body.byteLength;
   }
 
   /** Lets an app with queued invocations take its turn as soon as it may. */
@@ -320,13 +362,17 @@ export class Scheduler {
   #pump(): void {
     for (const slot of this.#waiting) {
       const { revision } = slot;
-      assert(revision.component !== undefined);
+      if (revision.component === undefined) {
+        this.#waiting.delete(slot);
+        void this.#load(revision, slot);
+        continue;
+      }
       const executor = this.#place(revision);
       if (executor === undefined) return;
       this.#waiting.delete(slot);
       const ticket = slot.queue.shift();
       assert(ticket !== undefined);
-      this.#queued -= 1;
+      this.#dequeued(ticket);
       if (revision.app.functions.has(ticket.request.functionName)) {
         this.#dispatch(ticket, revision, executor);
       } else {
@@ -369,7 +415,8 @@ export class Scheduler {
         limits: revision.app.executorLimits,
       });
     }
-    ticket.running = { revision, executor, atMs: performance.now() };
+    const sequence = executor.nextSequence();
+    ticket.running = { revision, executor, sequence, atMs: performance.now() };
     revision.inFlight += 1;
     ticket.slot.inFlight += 1;
     executor.inFlight += 1;
@@ -379,6 +426,7 @@ export class Scheduler {
       invocation: {
         invocationId: ticket.invocationId,
         revisionKey: revision.key,
+        sequence,
         functionName: request.functionName,
         input: request.input,
         deadlineAtMs: ticket.deadlineAtMs,
@@ -404,7 +452,7 @@ export class Scheduler {
     this.#options.logger.error({ err: loaded.reason, app }, "a revision could not be loaded");
     const failure = HostError.from(loaded.reason);
     for (const ticket of slot.queue.drain()) {
-      this.#queued -= 1;
+      this.#dequeued(ticket);
       this.#settleUnstarted(ticket, failure);
     }
   }
@@ -428,7 +476,7 @@ export class Scheduler {
       return;
     }
     if (!ticket.slot.queue.remove(ticket)) return;
-    this.#queued -= 1;
+    this.#dequeued(ticket);
     if (ticket.slot.queue.depth === 0) this.#waiting.delete(ticket.slot);
     this.#settleUnstarted(ticket, error);
   }
@@ -565,30 +613,71 @@ export class Scheduler {
     this.#executors[executor.id] = undefined;
     this.#onDrained.get(executor)?.();
     for (const revision of this.#loaded) revision.preparedOn.delete(executor);
-    const lost = new HostError("EXECUTOR_LOST", "the executor that ran the function was lost");
-    for (const ticket of this.#tickets.values()) {
-      if (ticket.running?.executor !== executor) continue;
-      ticket.errorCode ??= lost.code;
-      this.#answer(ticket, { kind: "failed", error: lost.toWire(), usage: NO_USAGE });
-      this.#release(ticket);
-      this.#finish(ticket, NO_USAGE, 0);
+    // The latest first, so that each goes before the one that came after it.
+    const affected = [...this.#tickets.values()].toReversed();
+    for (const ticket of affected) {
+      const { running } = ticket;
+      if (running?.executor !== executor) continue;
+      if (executor.hasStarted(running.sequence)) this.#lose(ticket, running.atMs);
+      else this.#requeue(ticket);
       this.#offer(ticket.slot);
     }
     if (this.#state === "stopped") return;
     if (cause !== undefined) {
       this.#options.logger.error({ err: cause, executor: executor.id }, "an executor died");
     }
-    const isYoung = Date.now() - executor.startedAtMs < YOUNG_MS;
     const delayMs = this.#restartDelayMs[executor.id] ?? RESTART_DELAY_MIN_MS;
-    this.#restartDelayMs[executor.id] = isYoung
-      ? Math.min(delayMs * 2, RESTART_DELAY_MAX_MS)
-      : RESTART_DELAY_MIN_MS;
+    this.#restartDelayMs[executor.id] = executor.wasReady
+      ? RESTART_DELAY_MIN_MS
+      : Math.min(delayMs * 2, RESTART_DELAY_MAX_MS);
     setTimeout(
       () => {
         if (this.#state !== "stopped") this.#startExecutor(executor.id);
       },
-      isYoung ? delayMs : 0,
+      executor.wasReady ? 0 : delayMs,
     ).unref();
+  }
+
+  /** Ends an invocation whose thread ended: with its own error where it was abandoned, else retryable. */
+  #lose(ticket: Ticket, startedAtMs: number): void {
+    const lost = new HostError("EXECUTOR_LOST", "the executor that ran the function was lost");
+    const wasAbandoned = ticket.answer === undefined;
+    ticket.errorCode ??= lost.code;
+    this.#answer(ticket, { kind: "failed", error: lost.toWire(), usage: NO_USAGE });
+    this.#release(ticket);
+    const wallUs = Math.round((performance.now() - startedAtMs) * 1000);
+    // Nobody can say what it used. What had to be ended by force is charged all of it.
+    this.#finish(ticket, { ...NO_USAGE, wallUs, cpuUs: wasAbandoned ? wallUs : 0 }, 0);
+    this.#options.onLog([
+      {
+        tenantId: ticket.slot.tenantId,
+        app: ticket.slot.app,
+        functionName: ticket.request.functionName,
+        invocationId: ticket.invocationId,
+        atMs: Date.now(),
+        level: "error",
+        message: wasAbandoned
+          ? `${ticket.errorCode}: the function ran on without an end, and its thread was ended`
+          : `${lost.code}: ${lost.message}`,
+      },
+    ]);
+  }
+
+  /** Back to where it waited before it was sent to a thread that never started it. */
+  #requeue(ticket: Ticket): void {
+    this.#release(ticket);
+    ticket.running = undefined;
+    if (ticket.answer === undefined) {
+      this.#finish(ticket, NO_USAGE, 0);
+      return;
+    }
+    ticket.slot.queue.unshift(ticket);
+    this.#countQueued(ticket);
+  }
+
+  async #stopAll(): Promise<void> {
+    const executors = this.#executors.filter((executor) => executor !== undefined);
+    await Promise.all(executors.map((executor) => this.#stop(executor)));
   }
 
   async #stop(executor: ExecutorHandle): Promise<void> {

@@ -27,6 +27,7 @@ const functions = {
     return json("slept");
   },
   loop: () => {
+    log.write("info", "before the loop");
     for (;;);
   },
   recurse: () => {
