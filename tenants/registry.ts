@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { TenantError } from "./errors.ts";
 import type { Quotas } from "./quotas.ts";
 import { parseTenant } from "./tenant.ts";
@@ -38,6 +39,8 @@ const ADMIN: Principal = { role: "admin" };
 // R3. A tenant that is being deleted has no valid token, and its name is taken until all is gone.
 // R4. What goes on after its request, a stream, is told of the change that makes its token void: before
 //     whoever made the change has its answer.
+// R5. A name says who a tenant is only while nothing is awaited. Afterwards `current` does: the name may
+//     have gone to somebody else meanwhile.
 export class TenantRegistry {
   readonly #records: TenantRecords;
   readonly #adminTokens: readonly TokenRecord[];
@@ -98,6 +101,16 @@ export class TenantRegistry {
     return tenant;
   }
 
+  /**
+   * The tenant as it is now; undefined where it was deleted, or is being deleted, since it was looked
+   * up: also where its name has a new owner (R5).
+   */
+  current({ tenantId, incarnationId }: Tenant): Tenant | undefined {
+    const tenant = this.#tenants.get(tenantId);
+    const isSame = tenant?.incarnationId === incarnationId && !tenant.isDeleting;
+    return isSame ? tenant : undefined;
+  }
+
   /** In the order of their names. */
   list(): readonly Tenant[] {
     return [...this.#tenants.values()].toSorted((a, b) => (a.tenantId < b.tenantId ? -1 : 1));
@@ -119,6 +132,7 @@ export class TenantRegistry {
       const { token, record } = mintToken({ role: "tenant", tenantId }, this.#now());
       const tenant = parseTenant({
         tenantId,
+        incarnationId: randomUUID(),
         quotas: { ...this.#quotasDefault, ...quotas },
         tokens: [record],
         createdAtMs: this.#now(),

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { TenantError } from "./errors.ts";
 import type { Quotas } from "./quotas.ts";
 import type { TokenRecord } from "./token.ts";
@@ -5,6 +6,8 @@ import type { TokenRecord } from "./token.ts";
 /** One tenant, immutable: a change makes a new one. This is also the form in which it is stored. */
 export interface Tenant {
   readonly tenantId: string;
+  /** Another one for each tenant that ever has the name: a later owner of a name is somebody else. */
+  readonly incarnationId: string;
   readonly quotas: Quotas;
   readonly tokens: readonly TokenRecord[];
   readonly createdAtMs: number;
@@ -24,13 +27,17 @@ const SHA256 = /^[0-9a-f]{64}$/u;
 
 /** Checks what the store gave back: a record that is not one stops the start, and is not guessed at. */
 export function parseTenant(record: unknown): Tenant {
-  const { tenantId, quotas, tokens, createdAtMs, isDeleting } = fields(record);
+  const { tenantId, incarnationId, quotas, tokens, createdAtMs, isDeleting } = fields(record);
   if (typeof tenantId !== "string" || !TENANT_ID.test(tenantId)) throw invalid("tenantId");
+  // Records of earlier hosts have none. It is compared within one process only, so that a new one will do.
+  const incarnation = incarnationId ?? randomUUID();
+  if (typeof incarnation !== "string") throw invalid("incarnationId");
   if (typeof createdAtMs !== "number") throw invalid("createdAtMs");
   if (typeof isDeleting !== "boolean") throw invalid("isDeleting");
   if (!Array.isArray(tokens)) throw invalid("tokens");
   return {
     tenantId,
+    incarnationId: incarnation,
     quotas: parseQuotas(quotas),
     tokens: tokens.map(parseToken),
     createdAtMs,

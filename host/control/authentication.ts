@@ -14,7 +14,8 @@ type Role = Principal["role"] | "any";
 
 /**
  * Every route of this scope asks for a token of the role. It is looked at before the body, so that
- * a stranger cannot make the host read anything.
+ * a stranger cannot make the host read anything; and again when the body is there, because a body
+ * may come so slowly that meanwhile the token was revoked, or its tenant's name has a new owner.
  */
 export function requireRole(app: FastifyInstance, tenants: TenantRegistry, role: Role): void {
   app.addHook("onRequest", (request, _reply, done) => {
@@ -30,6 +31,15 @@ export function requireRole(app: FastifyInstance, tenants: TenantRegistry, role:
     }
     if (role !== "any" && principal.role !== role) {
       done(new HostError("FORBIDDEN", `this route takes ${TOKENS[role]}`));
+      return;
+    }
+    request.principal = principal;
+    done();
+  });
+  app.addHook("preHandler", (request, _reply, done) => {
+    const principal = tenants.authenticate(request.headers.authorization ?? "");
+    if (principal === undefined) {
+      done(new HostError("UNAUTHENTICATED", "the token became void during the request"));
       return;
     }
     request.principal = principal;

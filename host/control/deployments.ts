@@ -69,6 +69,8 @@ const ENVIRONMENT_BYTES_MAX = 65_536;
 // Y4. No artifact is removed while an upload or a recompilation is under way.
 // Y5. Each change is one line of the host's log. The environment's values may be secrets: only the names of
 //     changed settings are in it.
+// Y6. An upload belongs to the tenant that began it: where that was deleted meanwhile it is refused, also
+//     when another tenant has the name by then.
 export class Deployments {
   readonly #options: DeploymentsOptions;
   readonly #order = new UploadOrder();
@@ -223,6 +225,7 @@ export class Deployments {
     try {
       const receivedAtMs = performance.now();
       const receiveMs = receivedAtMs - startedAtMs;
+      this.#current(tenant);
       const before = apps.find(tenant.tenantId, app);
       if (before?.activeRevisionId === staged.sha256 && !this.#order.isSuperseded(ticket)) {
         this.#order.applied(ticket);
@@ -264,7 +267,7 @@ export class Deployments {
     revision: Revision,
     ticket: ChangeTicket,
   ): Promise<{ readonly record: AppRecord; readonly isNew: boolean }> {
-    const { apps, tenants } = this.#options;
+    const { apps } = this.#options;
     const { tenantId } = tenant;
     let isNew = false;
     const record = await apps.change(
@@ -274,12 +277,9 @@ export class Deployments {
         if (this.#order.isSuperseded(ticket)) {
           throw new HostError("UPLOAD_SUPERSEDED", "a later change of this app came first");
         }
-        const current = tenants.find(tenantId);
-        if (current === undefined || current.isDeleting) {
-          throw new HostError("TENANT_NOT_FOUND", "the tenant was deleted meanwhile");
-        }
+        const { quotas } = this.#current(tenant);
         isNew = before === undefined;
-        return withRevision(before, { tenantId, app }, revision, current.quotas.revisionsKeptMax);
+        return withRevision(before, { tenantId, app }, revision, quotas.revisionsKeptMax);
       },
       (changed) => {
         this.#order.applied(ticket);
@@ -287,6 +287,13 @@ export class Deployments {
       },
     );
     return { record, isNew };
+  }
+
+  /** The tenant as it is now. Its upload ends with it, whoever has its name meanwhile (Y6). */
+  #current(tenant: Tenant): Tenant {
+    const current = this.#options.tenants.current(tenant);
+    if (current !== undefined) return current;
+    throw new HostError("UNAUTHENTICATED", "the tenant was deleted during the upload");
   }
 
   /** A change of an app that is there, as a whole. */
