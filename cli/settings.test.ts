@@ -85,11 +85,25 @@ describe("the token", () => {
     expect(resolveIn(join(folder.path, "src")).token).toBe("token-of-dev");
   });
 
-  test("of the local host never goes to another machine", () => {
+  test.each([
+    "https://elsewhere.example",
+    "https://127.0.0.1:9999",
+    "http://127.0.0.1:9998",
+    "http://localhost:9999",
+    "http://127.0.0.1:9999/path",
+  ])("of the local host never goes to %s, which is not the address beside it", (url) => {
     using folder = temporaryFolder();
     writeLocalHost(folder.path, "http://127.0.0.1:9999");
-    const flags = { url: "https://elsewhere.example" };
+    const flags = { url };
     expect(resolveIn(folder.path, { flags }).token).toBeUndefined();
+    expect(resolveIn(folder.path, { environment: { DOWNPOUR_URL: url } }).token).toBeUndefined();
+  });
+
+  test("of the local host goes to the address beside it, also where that is named", () => {
+    using folder = temporaryFolder();
+    writeLocalHost(folder.path, "http://127.0.0.1:9999");
+    const flags = { url: "http://127.0.0.1:9999/" };
+    expect(resolveIn(folder.path, { flags }).token).toBe("token-of-dev");
   });
 
   test("is not in the message about what is wrong with it", () => {

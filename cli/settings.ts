@@ -1,13 +1,14 @@
 // Decides which host, which token and which project a command works with. Everything else takes the answer.
 //
 // S1. Order of sources, and no other: flags, environment, project file, the host started here, defaults.
-// S2. A token that `dev` wrote goes to loopback addresses only: a URL from elsewhere never gets it.
+// S2. A token that `dev` wrote goes to the address that is recorded beside it, and to no other: another port of this
+//     machine may be somebody else's.
 // S3. A token is never part of a message.
 
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { CliError, usageError } from "./cli-error.ts";
-import { findLocalHost, isLoopback, readOwnToken } from "./local-directory.ts";
+import { findLocalHost, readOwnToken } from "./local-directory.ts";
 import { appNameFromDirectory, appNameProblem, findProject, isAppName } from "./project-file.ts";
 import type { BuildEngine, Project } from "./project-file.ts";
 
@@ -30,6 +31,8 @@ export interface Settings {
   /** Where they come from, in words: for messages, never the token itself. */
   readonly urlSource: string;
   readonly tokenSource: string | undefined;
+  /** Of a host that was started here, and is the one that commands work with. */
+  readonly adminTokenPath: string | undefined;
 }
 
 export interface SettingsSources {
@@ -51,23 +54,29 @@ export function resolveSettings(sources: SettingsSources): Settings {
     [localHost?.host.url, localHost?.local.hostRecordPath ?? ""],
   ]) ?? [DEFAULT_URL, "the default"];
   const checkedUrl = parseUrl(url, urlSource);
+  const ownHost =
+    localHost !== undefined && checkedUrl === parseUrl(localHost.host.url, "host.json")
+      ? localHost.local
+      : undefined;
 
   const [token, tokenSource] = first([
     [flags.token, "--token"],
     [readTokenFile(flags.tokenFile, workingDirectory), "--token-file"],
     [environment["DOWNPOUR_TOKEN"], "DOWNPOUR_TOKEN"],
-    [
-      localHost !== undefined && isLoopback(checkedUrl)
-        ? readOwnToken(localHost.local.tokenPath)
-        : undefined,
-      localHost?.local.tokenPath ?? "",
-    ],
+    [ownHost === undefined ? undefined : readOwnToken(ownHost.tokenPath), ownHost?.tokenPath ?? ""],
   ]) ?? [undefined, undefined];
   // A line break in a header is refused by fetch, with the token in its message (S3).
   if (token !== undefined && !/^[\x21-\x7e]+$/u.test(token)) {
     throw usageError(`the token from ${tokenSource} holds characters that no token has`);
   }
-  return { project, url: checkedUrl, token, urlSource, tokenSource };
+  return {
+    project,
+    url: checkedUrl,
+    token,
+    urlSource,
+    tokenSource,
+    adminTokenPath: ownHost?.adminTokenPath,
+  };
 }
 
 /** The app a command is about: named, or the project's. */
