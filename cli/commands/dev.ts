@@ -12,7 +12,7 @@ export function registerDev(program: Command, open: OpenContext): void {
     .option("-a, --app <name>", "the app; the project's where absent")
     .option(
       "-p, --port <port>",
-      "the host's port; 8787 or a free one where absent",
+      "the host's port; where absent that of the last run, 8787, or a free one",
       wholeNumber(1, 65_535),
     )
     .option("--entry <file>", "the entry file")

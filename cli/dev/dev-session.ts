@@ -4,8 +4,8 @@
 // D2. What was built last is deployed when the host is there, also after the host had to be started again.
 // D3. However it ends, nothing is left behind: the host ends with this process (`lifeline.ts`).
 
+import { existsSync } from "node:fs";
 import { truncate } from "node:fs/promises";
-import { relative } from "node:path";
 import { buildProject, formatBuilt, showBuildNotes } from "../build-project.ts";
 import type { BuiltProject } from "../build-project.ts";
 import type { ApiClient } from "../api-client.ts";
@@ -16,12 +16,13 @@ import { deployComponent, formatDeployed } from "../deploy-component.ts";
 import { followEvents } from "../event-stream.ts";
 import { formatLogEntry, parseLogEvent } from "../function-log.ts";
 import { freePort } from "../host-process.ts";
-import { LOCAL_DIRECTORY_NAME, localDirectoryIn, writePrivateFile } from "../local-directory.ts";
+import { localDirectoryIn, readHostRecord, writePrivateFile } from "../local-directory.ts";
 import type { LocalDirectory } from "../local-directory.ts";
 import { ensureLocalTenant } from "../local-tenant.ts";
-import { findProject } from "../project-file.ts";
+import { PROJECT_FILE_NAME, findProject } from "../project-file.ts";
 import type { BuildEngine } from "../project-file.ts";
 import { DEFAULT_URL, resolveApp, resolveEngine, resolveEntry } from "../settings.ts";
+import { pastedCommand, shellPath } from "./pasted-command.ts";
 import { acquireDevLock } from "./dev-lock.ts";
 import { HostSupervisor } from "./host-supervisor.ts";
 import { watchSources } from "./source-watcher.ts";
@@ -37,9 +38,18 @@ const DEV_TENANT = "dev";
 
 export async function runDev(context: CommandContext, flags: DevFlags): Promise<void> {
   const { project } = context.settings;
+  const entry = resolveEntry(project, flags.entry, context.io.workingDirectory);
+  if (project.filePath === undefined && !existsSync(entry)) {
+    throw new CliError("PROJECT_NOT_FOUND", "there is no project here", {
+      exit: "usage",
+      hint: `Make one: \`downpour init\`. There is neither a ${PROJECT_FILE_NAME} nor the entry ${entry}.`,
+      details: { directory: project.directory, entry },
+    });
+  }
   const local = localDirectoryIn(project.directory);
-  const lock = await acquireDevLock(local.devLockPath);
   const session = new DevSession(context, flags, local);
+  // The first thing that is written: what is wrong with the command is known by now.
+  const lock = await acquireDevLock(local.devLockPath);
   const interrupt = (): void => session.interrupt();
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   for (const signal of signals) process.on(signal, interrupt);
@@ -118,8 +128,15 @@ class DevSession {
 
   async #choosePort(): Promise<number> {
     const { port } = this.#flags;
-    const chosen = await freePort(port ?? Number(new URL(DEFAULT_URL).port));
-    if (port === undefined || chosen === port) return chosen;
+    if (port === undefined) {
+      // An address that was printed should stay true over the next start: the port of the last run comes first.
+      const last = readHostRecord(this.#local);
+      if (last !== undefined && (await freePort(portOf(last.url))) === portOf(last.url)) {
+        return portOf(last.url);
+      }
+      return freePort(portOf(DEFAULT_URL));
+    }
+    if ((await freePort(port)) === port) return port;
     throw new CliError("HOST_START_FAILED", `the port ${port} is taken`, {
       exit: "failure",
       hint: "Without --port, a free one is found.",
@@ -136,7 +153,7 @@ class DevSession {
     const words = host.isRestart ? "the host is back" : "host ready";
     this.#emit(
       { event: "host-ready", url, pid: host.pid, isRestart: host.isRestart },
-      `${this.#tick()} ${words} at ${url} ${this.#dim(`(data and log in ${LOCAL_DIRECTORY_NAME}/)`)}`,
+      `${this.#tick()} ${words} at ${url} ${this.#dim(`(data and log in ${shellPath(this.#context, this.#local.path)}/)`)}`,
     );
     await this.#deployPending();
   }
@@ -229,7 +246,6 @@ class DevSession {
 
   #firstDeployment(client: ApiClient, functions: readonly string[]): void {
     const app = this.#app;
-    const tokenFile = relative(this.#context.io.workingDirectory, this.#local.tokenPath);
     const address = (name: string): string => `${client.url}/v1/invoke/${app}/${name}`;
     const [first] = functions;
     const lines = [
@@ -239,8 +255,8 @@ class DevSession {
         ? []
         : [
             "",
-            `  downpour invoke ${app}/${first} '"input"'`,
-            `  curl -X POST ${address(first)} -H "authorization: Bearer $(cat ${tokenFile})" -H "content-type: application/json" -d '"input"'`,
+            `  ${pastedCommand(this.#context, this.#local, client.url)} invoke ${app}/${first} '"input"'`,
+            `  curl -X POST ${address(first)} -H "authorization: Bearer $(cat ${shellPath(this.#context, this.#local.tokenPath)})" -H "content-type: application/json" -d '"input"'`,
           ]),
       "",
       this.#dim("  watching for changes; Ctrl-C stops everything"),
@@ -304,4 +320,8 @@ class DevSession {
   #dim(text: string): string {
     return this.#context.terminal.out("dim", text);
   }
+}
+
+function portOf(url: string): number {
+  return Number(new URL(url).port);
 }

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { availableParallelism, loadavg } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -28,9 +28,9 @@ interface Dev extends AsyncDisposable {
   next(event: string): Promise<unknown>;
 }
 
-async function startDev(directory: string): Promise<Dev> {
-  const port = await freePort(0);
-  const child = spawn(process.execPath, [CLI_MAIN, "dev", "--json", "--port", String(port)], {
+async function startDev(directory: string, args?: readonly string[]): Promise<Dev> {
+  const where = args ?? ["--port", String(await freePort(0))];
+  const child = spawn(process.execPath, [CLI_MAIN, "dev", "--json", ...where], {
     cwd: directory,
     env: cleanEnvironment(),
     stdio: ["ignore", "pipe", "inherit"],
@@ -199,9 +199,25 @@ describe("downpour dev", { timeout: 120_000 }, () => {
     killed.child.kill("SIGKILL");
     await untilGone(Number(at(ready, "pid")));
 
-    await using next = await startDev(folder.path);
+    // At the address of before: what was printed stays true.
+    await using next = await startDev(folder.path, []);
+    expect(await next.next("host-ready")).toMatchObject({ url: at(ready, "url") });
     await next.next("watching");
     expect(await invoke(folder.path)).toBe('"one"');
+  });
+
+  test("a folder without a project ends it with 2, and stays as it was", async () => {
+    using folder = temporaryFolder({ "notes.txt": "mine" });
+    const result = await runCli(["dev", "--json"], { directory: folder.path });
+    expect(result.status).toBe(2);
+    expect(result.json()).toMatchObject({
+      error: {
+        code: "PROJECT_NOT_FOUND",
+        message: "there is no project here",
+        hint: expect.stringContaining("downpour init"),
+      },
+    });
+    expect(readdirSync(folder.path)).toEqual(["notes.txt"]);
   });
 
   test("a port that is taken is said to be taken", async () => {
