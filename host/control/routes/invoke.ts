@@ -5,6 +5,7 @@ import { HostError } from "../../errors.ts";
 import type { Payload } from "../../protocol.ts";
 import type { InvokeResult } from "../../scheduler/deployed-app.ts";
 import { requireRole, tenantOf } from "../authentication.ts";
+import type { Logger } from "../../telemetry/logger.ts";
 import type { ControlPlane } from "../control-plane.ts";
 import { sendProblem } from "../problem.ts";
 import { HEADERS } from "../schemas.ts";
@@ -45,8 +46,12 @@ interface InvokeRoute {
 // I1. The body is bytes: it is passed on with its media type and never parsed here, nor is the answer.
 // I2. One abort signal for each connection, not for each request: HTTP/1.1 answers one after the
 //     other, so a connection that closes ends what runs for it.
-export function invokeRoutes(plane: ControlPlane): FastifyPluginAsync {
-  const { invoker, tenants, config } = plane;
+// I3. Whatever fails while an answer is sent ends in an answer or in a closed connection, and in the
+//     host's log: nobody waits for what does not come.
+export function invokeRoutes(
+  plane: Pick<ControlPlane, "invoker" | "tenants" | "config" | "logger">,
+): FastifyPluginAsync {
+  const { invoker, tenants, config, logger } = plane;
   const signals = new WeakMap<Socket, AbortSignal>();
 
   return async (app: FastifyInstance) => {
@@ -80,7 +85,7 @@ export function invokeRoutes(plane: ControlPlane): FastifyPluginAsync {
           },
           connectionSignal(signals, request.raw.socket),
         );
-        return sendResult(reply, result);
+        return sendResult(reply, result, logger);
       },
     );
   };
@@ -89,6 +94,7 @@ export function invokeRoutes(plane: ControlPlane): FastifyPluginAsync {
 function sendResult(
   reply: FastifyReply,
   { invocationId, revisionId, outcome }: InvokeResult,
+  logger: Logger,
 ): FastifyReply {
   if (outcome.kind === "failed") {
     void reply.header(HEADERS.invocation, invocationId).header(HEADERS.revision, revisionId);
@@ -96,18 +102,30 @@ function sendResult(
   }
   const { mediaType, body } = outcome.output;
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-  // Straight to the socket: there is nothing to serialise, and no hook that would want to see it.
+  const { raw } = reply;
+  try {
+    // Straight to the socket: there is nothing to serialise, and no hook that would want to see it.
+    raw.writeHead(200, {
+      [HEADERS.invocation]: invocationId,
+      [HEADERS.revision]: revisionId,
+      "Content-Type": mediaType,
+      "Content-Length": bytes.byteLength,
+      "X-Content-Type-Options": "nosniff",
+    });
+    // A text joins the head in one write; each byte is one character of Latin-1, and none is changed.
+    if (bytes.byteLength > INLINE_BYTES_MAX) raw.end(bytes);
+    else raw.end(bytes.toString("latin1"), "latin1");
+  } catch (error) {
+    if (!raw.headersSent) {
+      // The head was refused, and with it the word that goes with 200. The error handler answers.
+      raw.statusMessage = "";
+      throw error;
+    }
+    logger.error({ err: error, invocationId }, "an answer could not be sent");
+    raw.destroy();
+  }
+  // Last: as long as nothing is sent, a failure is still answered by Fastify.
   reply.hijack();
-  reply.raw.writeHead(200, {
-    [HEADERS.invocation]: invocationId,
-    [HEADERS.revision]: revisionId,
-    "Content-Type": mediaType,
-    "Content-Length": bytes.byteLength,
-    "X-Content-Type-Options": "nosniff",
-  });
-  // A text joins the head in one write; each byte is one character of Latin-1, and none is changed.
-  if (bytes.byteLength > INLINE_BYTES_MAX) reply.raw.end(bytes);
-  else reply.raw.end(bytes.toString("latin1"), "latin1");
   return reply;
 }
 
