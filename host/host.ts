@@ -181,7 +181,9 @@ async function start(
     logger,
     readiness: () => {
       const { queued, inFlight } = scheduler.stats();
-      return { status: lifecycle.status, executors: readyExecutors(scheduler), queued, inFlight };
+      const executors = readyExecutors(scheduler);
+      const isWithout = lifecycle.status === "ready" && executors === 0;
+      return { status: isWithout ? "no-executor" : lifecycle.status, executors, queued, inFlight };
     },
   };
   const server = started.adopt(await buildServer(plane), (opened) => opened.close());

@@ -384,8 +384,10 @@ export const Health = Type.Object({
 export type Health = Static<typeof Health>;
 
 export const Readiness = Type.Object({
-  status: Type.Enum(["ready", "draining"]),
-  executors: Type.Integer(),
+  status: Type.Enum(["ready", "no-executor", "draining"], {
+    description: "`no-executor` while none is ready: invocations wait, or are refused.",
+  }),
+  executors: Type.Integer({ description: "Those that are ready." }),
   queued: Type.Integer(),
   inFlight: Type.Integer(),
 });

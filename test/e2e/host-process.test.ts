@@ -15,6 +15,7 @@ import {
   spawnHost,
   temporaryDirectory,
 } from "./testing/host-under-test.ts";
+import type { Answer } from "./testing/host-under-test.ts";
 
 function directory(): string {
   const path = temporaryDirectory();
@@ -349,6 +350,27 @@ describe("after kill -9 and another start", () => {
     const usage = await tenant.on(again).api("GET", "/v1/usage");
     expect(at(usage.json(), "total", "invocations")).toBe(5);
   });
+});
+
+test("a host whose only executor is being replaced is not ready, and then is again", async () => {
+  await using host = await HostUnderTest.start({ flags: ["--executors=1"] });
+  const tenant = await host.tenant("acme");
+  await tenant.deploy("app", await behaviours());
+  const readiness = (): Promise<Answer> => host.api("GET", "/readyz");
+  const endless = tenant.invoke("app/spin", null, { headers: { "downpour-deadline-ms": "100" } });
+  let answer = await readiness();
+  await expect
+    .poll(
+      async () => {
+        answer = await readiness();
+        return answer.status;
+      },
+      { interval: 5, timeout: 10_000 },
+    )
+    .toBe(503);
+  expect(answer.json()).toMatchObject({ status: "no-executor", executors: 0 });
+  await expect.poll(async () => (await readiness()).status, { timeout: 10_000 }).toBe(200);
+  expect((await endless).code).toBe("DEADLINE_EXCEEDED");
 });
 
 describe("artifacts", () => {

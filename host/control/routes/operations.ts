@@ -73,7 +73,7 @@ export function healthRoutes({ version, readiness }: ControlPlane): FastifyPlugi
       {
         schema: {
           tags: ["host"],
-          summary: "Invocations are taken; 503 while the host drains",
+          summary: "Invocations are taken; 503 while the host drains, or has no executor",
           response: { 200: Readiness, 503: Readiness },
         },
       },
