@@ -37,6 +37,11 @@ const LIMITS: CompileLimits = {
   typeNodesMax: 200_000,
   definitionsMax: 200_000,
   nameBytesMax: 1_024,
+  // QuickJS takes 3 tables with 800 elements and 3 memories, StarlingMonkey a table of 7,700 elements.
+  tablesMax: 64,
+  tableElementsMax: 100_000,
+  grownTableElementsMax: 10_000,
+  memoriesMax: 16,
 };
 
 const CODES = {

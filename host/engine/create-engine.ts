@@ -42,7 +42,7 @@ function compile(
   cache: ModuleCache,
 ): Compilation {
   const decoded = decodeComponent(component, limits);
-  const used = new UsedModules(decoded.modules, cache);
+  const used = new UsedModules(decoded.modules, cache, limits);
   const { plan, imports } = buildPlan(decoded.root, (index) => used.at(index), world, limits);
   const modules = used.list();
   return {

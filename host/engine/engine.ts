@@ -53,6 +53,14 @@ export interface CompileLimits {
   readonly typeNodesMax: number;
   readonly definitionsMax: number;
   readonly nameBytesMax: number;
+  /** What one instance of the component makes, over all its core instances. */
+  readonly tablesMax: number;
+  /** The sum of the maxima of its tables: V8 ends the process where they do not fit its heap. */
+  readonly tableElementsMax: number;
+  /** To this size a table may grow that was smaller: further, `table.grow` fails. */
+  readonly grownTableElementsMax: number;
+  /** Each takes gigabytes of address space. */
+  readonly memoriesMax: number;
 }
 
 export interface Compilation {

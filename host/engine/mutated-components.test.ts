@@ -87,7 +87,7 @@ describe("a mutated TypeScript guest", () => {
   beforeAll(async () => {
     bytes = await buildStoreGuest("async");
     const { modules } = decodeComponent(bytes, testLimits);
-    used = new UsedModules(modules, new ModuleCache());
+    used = new UsedModules(modules, new ModuleCache(), testLimits);
     const known = modules.map((_, index) => used.at(index));
     moduleAt = (index) => {
       const found = known[index];

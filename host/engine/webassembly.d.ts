@@ -33,6 +33,8 @@ declare namespace WebAssembly {
 
   class Table {
     readonly length: number;
+    /** The length before; throws `RangeError` where the maximum is less. */
+    grow(delta: number): number;
     private readonly brand: true;
   }
 

@@ -31,6 +31,10 @@ beforeAll(async () => {
     typeNodesMax: 100_000,
     definitionsMax: 100_000,
     nameBytesMax: 4096,
+    tablesMax: 64,
+    tableElementsMax: 100_000,
+    grownTableElementsMax: 10_000,
+    memoriesMax: 16,
   }).component;
 });
 

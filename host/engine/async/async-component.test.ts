@@ -12,6 +12,10 @@ const limits: CompileLimits = {
   typeNodesMax: 10_000,
   definitionsMax: 10_000,
   nameBytesMax: 1024,
+  tablesMax: 64,
+  tableElementsMax: 100_000,
+  grownTableElementsMax: 10_000,
+  memoriesMax: 16,
 };
 
 const WIT = `

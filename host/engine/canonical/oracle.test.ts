@@ -24,6 +24,10 @@ const limits: CompileLimits = {
   typeNodesMax: 100_000,
   definitionsMax: 100_000,
   nameBytesMax: 1024,
+  tablesMax: 64,
+  tableElementsMax: 100_000,
+  grownTableElementsMax: 10_000,
+  memoriesMax: 16,
 };
 
 type Echo = (x: ComponentValue) => readonly [ComponentValue, number];

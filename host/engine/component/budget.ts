@@ -5,6 +5,14 @@ import type { CompileLimits } from "../engine.ts";
 // it is passed on to, and when it is lowered: real components stay below four.
 const TYPE_WALKS = 16;
 
+/** What is made by each instance of a core module, outside of its linear memories. */
+export interface CoreResources {
+  readonly tables: number;
+  /** The sum of their maxima. */
+  readonly tableElements: number;
+  readonly memories: number;
+}
+
 /**
  * What one component may still cost. Decoding and planning spend from a budget each, before they do
  * the work, so that work and memory stay in proportion to the limits and not to what an upload claims.
@@ -18,6 +26,9 @@ export class Budget {
   #typeNodes = 0;
   #typeWalk = 0;
   #coreModules = 0;
+  #tables = 0;
+  #tableElements = 0;
+  #memories = 0;
 
   constructor(limits: CompileLimits) {
     this.limits = limits;
@@ -54,6 +65,19 @@ export class Budget {
     if (this.#coreModules > this.limits.coreModulesMax) {
       throw tooComplex(`more than ${this.limits.coreModulesMax} core modules`, offset);
     }
+  }
+
+  /** For each instance of a core module: what it makes, it makes again. */
+  spendCoreResources({ tables, tableElements, memories }: CoreResources, offset: number): void {
+    this.#tables += tables;
+    this.#tableElements += tableElements;
+    this.#memories += memories;
+    const { tablesMax, tableElementsMax, memoriesMax } = this.limits;
+    if (this.#tables > tablesMax) throw tooComplex(`more than ${tablesMax} tables`, offset);
+    if (this.#tableElements > tableElementsMax) {
+      throw tooComplex(`tables of more than ${tableElementsMax} elements in all`, offset);
+    }
+    if (this.#memories > memoriesMax) throw tooComplex(`more than ${memoriesMax} memories`, offset);
   }
 
   checkDepth(depth: number, offset?: number): void {

@@ -8,6 +8,7 @@ import {
 import { bindExtern, resolveAlias } from "./bind.ts";
 import type { Binding } from "./bind.ts";
 import { Budget, tooComplex } from "./budget.ts";
+import type { CoreResources } from "./budget.ts";
 import { WorldCheck } from "./check.ts";
 import type {
   ComponentEntity,
@@ -78,6 +79,7 @@ export interface ModuleInterface {
     readonly sort: CoreItem["sort"];
   }[];
   readonly exports: ReadonlyMap<string, CoreItem["sort"]>;
+  readonly makes: CoreResources;
 }
 
 /** One component instance on the way into the plan. */
@@ -328,6 +330,7 @@ class Planner {
   ): CoreInstance {
     this.#budget.spendCoreModule(offset);
     const module = this.#moduleAt(scope.get("core module", moduleIndex, offset).module);
+    this.#budget.spendCoreResources(module.makes, offset);
     this.#budget.spendDefinitions(args.length + module.imports.length, offset);
     const instances = new Map<string, CoreInstance>();
     for (const { name, instance } of args) {

@@ -18,7 +18,7 @@ import type { ComponentSyntax, CoreArg, Definition, NamedSortIndex } from "./syn
  * toolchains emit. Whatever else the format knows is refused by its name.
  *
  * D1. Any bytes either decode or throw `ComponentError`; the time is linear in their number.
- * D2. Core modules are cut out and not looked into: V8 validates them when it compiles them.
+ * D2. Core modules are cut out and not looked into: that is done when they are compiled.
  * D3. Indices and names are not judged here.
  */
 export interface DecodedComponent {

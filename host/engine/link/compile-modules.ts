@@ -3,6 +3,9 @@ import type { CoreItem } from "../component/entity.ts";
 import { escapeText } from "../component/names.ts";
 import { malformed } from "../component/reader.ts";
 import { ComponentError } from "../engine.ts";
+import type { CompileLimits } from "../engine.ts";
+import { boundTables } from "./bound-tables.ts";
+import type { BoundedModule } from "./bound-tables.ts";
 import { hashModule } from "./module-cache.ts";
 import type { ModuleCache } from "./module-cache.ts";
 
@@ -17,18 +20,21 @@ interface UsedModule {
 
 /**
  * The core modules of one component, compiled when planning first asks for them: what a component
- * carries along without using it is neither compiled nor stored.
+ * carries along without using it is neither compiled nor stored. Their tables are bounded before that:
+ * hashed, compiled and stored are the bounded bytes.
  */
 export class UsedModules {
   readonly #modules: readonly Uint8Array[];
   readonly #cache: ModuleCache;
+  readonly #limits: CompileLimits;
   readonly #byIndex = new Map<number, UsedModule>();
   /** Equal modules are one; the order is that of their numbers in the plan. */
   readonly #byHash = new Map<string, UsedModule>();
 
-  constructor(modules: readonly Uint8Array[], cache: ModuleCache) {
+  constructor(modules: readonly Uint8Array[], cache: ModuleCache, limits: CompileLimits) {
     this.#modules = modules;
     this.#cache = cache;
+    this.#limits = limits;
   }
 
   list(): UsedModule[] {
@@ -38,17 +44,18 @@ export class UsedModules {
   at(index: number): ModuleInterface {
     const known = this.#byIndex.get(index);
     if (known !== undefined) return known.interface;
-    const bytes = this.#modules[index];
-    if (bytes === undefined) throw new Error(`there is no core module ${index}`);
-    const sha256 = hashModule(bytes);
+    const uploaded = this.#modules[index];
+    if (uploaded === undefined) throw new Error(`there is no core module ${index}`);
+    const bounded = boundTables(uploaded, this.#limits.grownTableElementsMax);
+    const sha256 = hashModule(bounded.bytes);
     const equal = this.#byHash.get(sha256);
-    const used = equal ?? this.#compile(sha256, bytes);
+    const used = equal ?? this.#compile(sha256, bounded);
     this.#byHash.set(sha256, used);
     this.#byIndex.set(index, used);
     return used.interface;
   }
 
-  #compile(sha256: string, bytes: Uint8Array): UsedModule {
+  #compile(sha256: string, { bytes, makes }: BoundedModule): UsedModule {
     const code = this.#compiled(sha256, bytes);
     const imports = WebAssembly.Module.imports(code).map(({ module, name, kind }) => ({
       module,
@@ -59,7 +66,7 @@ export class UsedModules {
       WebAssembly.Module.exports(code).map(({ name, kind }) => [name, sortOf(kind)]),
     );
     const number = this.#byHash.size;
-    return { sha256, bytes, code, interface: { number, imports, exports } };
+    return { sha256, bytes, code, interface: { number, imports, exports, makes } };
   }
 
   #compiled(sha256: string, bytes: Uint8Array): WebAssembly.Module {

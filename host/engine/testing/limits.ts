@@ -8,4 +8,8 @@ export const testLimits: CompileLimits = {
   typeNodesMax: 10_000,
   definitionsMax: 10_000,
   nameBytesMax: 1024,
+  tablesMax: 64,
+  tableElementsMax: 100_000,
+  grownTableElementsMax: 10_000,
+  memoriesMax: 16,
 };

@@ -13,6 +13,10 @@ const limits: CompileLimits = {
   typeNodesMax: 100_000,
   definitionsMax: 100_000,
   nameBytesMax: 1024,
+  tablesMax: 64,
+  tableElementsMax: 100_000,
+  grownTableElementsMax: 10_000,
+  memoriesMax: 16,
 };
 
 /** The official WIT, as the reference toolchain ships it. */

@@ -13,6 +13,10 @@ const LIMITS = {
   typeNodesMax: 1_000_000,
   definitionsMax: 1_000_000,
   nameBytesMax: 1_000,
+  tablesMax: 64,
+  tableElementsMax: 100_000,
+  grownTableElementsMax: 10_000,
+  memoriesMax: 16,
 };
 const INTEGER_MAX = BigInt(Number.MAX_SAFE_INTEGER);
 
