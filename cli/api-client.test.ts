@@ -98,6 +98,20 @@ test("a missing token is said to be missing, and where one comes from", async ()
   });
 });
 
+test("what only the admin may do says where the admin token of the own host is", async () => {
+  await using server = await serve(problem(403, { code: "FORBIDDEN", detail: "d" }));
+  const client = new ApiClient({
+    url: server.client.url,
+    token: "t",
+    urlSource: "the test",
+    tokenSource: "the test",
+    adminTokenPath: "/here/.downpour/admin-token",
+  });
+  await expect(client.json("GET", "/")).rejects.toMatchObject({
+    hint: expect.stringContaining("--token-file '/here/.downpour/admin-token'"),
+  });
+});
+
 test.each([
   ["a page of a proxy", 502, "<html>"],
   ["nothing", 500, ""],
@@ -107,12 +121,18 @@ test.each([
     response.writeHead(status);
     response.end(text);
   });
-  await expect(server.client.json("GET", "/")).rejects.toMatchObject({ code: "RESPONSE_INVALID" });
+  await expect(server.client.json("GET", "/")).rejects.toMatchObject({
+    code: "RESPONSE_INVALID",
+    exit: "unreachable",
+  });
 });
 
 test.each(["<html>", "[]", "1", ""])("a success with the body %j is not taken", async (text) => {
   await using server = await serve((_request, response) => response.end(text));
-  await expect(server.client.json("GET", "/")).rejects.toMatchObject({ code: "RESPONSE_INVALID" });
+  await expect(server.client.json("GET", "/")).rejects.toMatchObject({
+    code: "RESPONSE_INVALID",
+    exit: "unreachable",
+  });
 });
 
 test("a host that does not answer in time is told apart from one that is not there", async () => {

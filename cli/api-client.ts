@@ -2,8 +2,10 @@
 //
 // A1. A problem document keeps its code: the command adds words, never another code.
 // A2. Every request has a time limit, unless it follows a stream until the caller ends it.
-// A3. The token goes into the `authorization` header, and nowhere else.
+// A3. An answer that no host gives is told from one: it ends as where no host answers at all.
+// A4. The token goes into the `authorization` header, and nowhere else.
 
+import { API_HEADERS } from "./api-headers.ts";
 import { CliError } from "./cli-error.ts";
 import type { ExitName } from "./exit-codes.ts";
 import { isRecord, parseDocument, parseRecord } from "./json-value.ts";
@@ -23,6 +25,8 @@ export interface RequestOptions {
   readonly alsoAnswers?: readonly number[];
 }
 
+const PROBLEM_MEDIA_TYPE = "application/problem+json";
+
 type Method = "GET" | "PUT" | "POST" | "PATCH" | "DELETE";
 
 /** RFC 9457, with the members that the host adds. Everything but the code may be absent behind a proxy. */
@@ -34,10 +38,13 @@ interface Problem {
   readonly requestId: string | undefined;
 }
 
-export class ApiClient {
-  readonly #settings: Pick<Settings, "url" | "token" | "urlSource" | "tokenSource">;
+type ClientSettings = Pick<Settings, "url" | "token" | "urlSource" | "tokenSource"> &
+  Partial<Pick<Settings, "adminTokenPath">>;
 
-  constructor(settings: Pick<Settings, "url" | "token" | "urlSource" | "tokenSource">) {
+export class ApiClient {
+  readonly #settings: ClientSettings;
+
+  constructor(settings: ClientSettings) {
     this.#settings = settings;
   }
 
@@ -54,11 +61,29 @@ export class ApiClient {
     const response = await this.send(method, path, options);
     const answer = parseDocument<T>(await this.#readText(response));
     if (answer !== undefined) return answer;
-    throw new CliError(
-      "RESPONSE_INVALID",
-      `${this.#settings.url} answered ${method} ${path} with something that is not a JSON object`,
-      { exit: "failure", hint: "Is this address a Downpour host?" },
-    );
+    throw this.noHost(`it answered ${method} ${path} with something that is not a JSON object`);
+  }
+
+  /** Asks for the result of an invocation; every answer of a host to one names it. */
+  async invoke(
+    app: string,
+    functionName: string,
+    options: RequestOptions,
+  ): Promise<{ readonly body: Uint8Array; readonly headers: Headers }> {
+    const path = `/v1/invoke/${pathPart(app)}/${pathPart(functionName)}`;
+    const answer = await this.bytes("POST", path, options);
+    if (answer.headers.has(API_HEADERS.invocation)) return answer;
+    throw this.noHost(`it answered POST ${path} with a success that names no invocation`);
+  }
+
+  /** Something is at the address, and what it does is not what a host does (A3). */
+  noHost(evidence: string): CliError {
+    const { url, urlSource } = this.#settings;
+    return new CliError("RESPONSE_INVALID", `${url} is not a Downpour host: ${evidence}`, {
+      exit: "unreachable",
+      hint: `The URL comes from ${urlSource}. A proxy before a host may also answer in its place.`,
+      details: { url },
+    });
   }
 
   /** Asks for bytes; the answer is known to be a success. */
@@ -177,13 +202,12 @@ export class ApiClient {
 
   async #problemError(response: Response): Promise<CliError> {
     const text = await response.text().catch(() => "");
-    const problem = parseProblem(text, response.status);
+    const mediaType = response.headers.get("content-type") ?? "";
+    const problem = mediaType.startsWith(PROBLEM_MEDIA_TYPE)
+      ? parseProblem(text, response.status)
+      : undefined;
     if (problem === undefined) {
-      return new CliError(
-        "RESPONSE_INVALID",
-        `${this.#settings.url} answered with status ${response.status} and no problem document`,
-        { exit: exitOf(response.status, ""), hint: "Is this address a Downpour host?" },
-      );
+      throw this.noHost(`it answered with status ${response.status} and no problem document`);
     }
     const body = bodyOf(problem);
     return new CliError(problem.code, messageOf(problem), {
@@ -200,7 +224,7 @@ export class ApiClient {
   }
 
   #hintFor(problem: Problem): string | undefined {
-    const { token, tokenSource, urlSource } = this.#settings;
+    const { token, tokenSource, urlSource, adminTokenPath } = this.#settings;
     switch (problem.code) {
       case "UNAUTHENTICATED":
         return token === undefined
@@ -210,11 +234,14 @@ export class ApiClient {
             ].join("\n")
           : `The token comes from ${tokenSource}, the URL from ${urlSource}: do they belong together?`;
       case "FORBIDDEN":
-        return `The token from ${tokenSource ?? "nowhere"} may not do this; tenants are managed with the admin token.`;
+        return [
+          `The token from ${tokenSource ?? "nowhere"} may not do this; tenants are managed with the admin token.`,
+          ...(adminTokenPath === undefined
+            ? []
+            : [`The one of the host that was started here: --token-file '${adminTokenPath}'`]),
+        ].join("\n");
       case "APP_NOT_FOUND":
         return "`downpour apps` lists what is deployed; `downpour deploy` deploys this project.";
-      case "FUNCTION_NOT_FOUND":
-        return "`downpour apps show <app>` lists an app's functions.";
       case "UPLOAD_SUPERSEDED":
         return "A later deploy of the same app won. Deploy again if this one should serve.";
       case "QUEUE_FULL":

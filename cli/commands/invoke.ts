@@ -1,6 +1,5 @@
 import type { Command } from "commander";
 import { API_HEADERS } from "../api-headers.ts";
-import { pathPart } from "../api-client.ts";
 import { CliError, usageError } from "../cli-error.ts";
 import { examples } from "../command-context.ts";
 import type { CommandContext, OpenContext } from "../command-context.ts";
@@ -69,18 +68,21 @@ async function invoke(
   const startedAt = performance.now();
   let answer;
   try {
-    answer = await context.client.bytes(
-      "POST",
-      `/v1/invoke/${pathPart(app)}/${pathPart(functionName)}`,
-      {
-        body,
-        headers,
-        timeoutMs:
-          flags.deadlineMs === undefined
-            ? INVOKE_TIMEOUT_MS
-            : flags.deadlineMs + DEADLINE_MARGIN_MS,
-      },
-    );
+    answer = await context.client.invoke(app, functionName, {
+      body,
+      headers,
+      timeoutMs:
+        flags.deadlineMs === undefined ? INVOKE_TIMEOUT_MS : flags.deadlineMs + DEADLINE_MARGIN_MS,
+    });
+  } catch (cause) {
+    if (!(cause instanceof CliError) || cause.code !== "FUNCTION_NOT_FOUND") throw cause;
+    const { code, exit, details } = cause;
+    throw new CliError(code, `the app ${app} has no function ${functionName}`, {
+      exit,
+      details,
+      hint: `\`downpour apps show ${app}\` lists its functions.`,
+      cause,
+    });
   } finally {
     progress.clear();
   }
@@ -137,7 +139,10 @@ async function inputBytes(
   } catch (cause) {
     throw new CliError("USAGE_INVALID", `the input is not JSON: ${input.slice(0, 100)}`, {
       exit: "usage",
-      hint: `A string needs its quotes: '${JSON.stringify(input.slice(0, 100))}'. Anything else goes with --data and --media-type.`,
+      hint:
+        input === "-"
+          ? "From stdin: --data -"
+          : `A string needs its quotes: '${JSON.stringify(input.slice(0, 100))}'. Anything else goes with --data and --media-type.`,
       cause,
     });
   }

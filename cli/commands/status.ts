@@ -1,6 +1,5 @@
 import type { Command } from "commander";
 import type { Health, Readiness, WhoAmI } from "@downpour/host/schemas";
-import { CliError } from "../cli-error.ts";
 import { examples } from "../command-context.ts";
 import type { CommandContext, OpenContext } from "../command-context.ts";
 import { formatDuration } from "../terminal.ts";
@@ -15,7 +14,10 @@ export function registerStatus(program: Command, open: OpenContext): void {
       "after",
       examples(
         ["downpour status", "is it there, and who am I?"],
-        ["downpour status --json", "exit status 5 where no host answers"],
+        [
+          "downpour status --json",
+          "exit status 5 where no host answers, 3 where it refuses the token",
+        ],
       ),
     )
     .action(async (_flags: object, command: Command) => {
@@ -26,8 +28,17 @@ export function registerStatus(program: Command, open: OpenContext): void {
 async function status({ client, terminal, settings }: CommandContext): Promise<void> {
   const options = { timeoutMs: STATUS_TIMEOUT_MS };
   const health = await client.json<Health>("GET", "/healthz", options);
+  if (health.status !== "ok" || typeof health.version !== "string") {
+    throw client.noHost("it answered GET /healthz with something else than a host's health");
+  }
   const readiness = await readinessOf();
-  const identity = settings.token === undefined ? undefined : await identityOf();
+  if (typeof readiness.executors !== "number") {
+    throw client.noHost("it answered GET /readyz with something else than a host's readiness");
+  }
+  const identity =
+    settings.token === undefined
+      ? undefined
+      : await client.json<WhoAmI>("GET", "/v1/whoami", options);
 
   terminal.result(
     {
@@ -48,26 +59,12 @@ async function status({ client, terminal, settings }: CommandContext): Promise<v
 
   function describeToken(): string {
     if (settings.token === undefined) return "none";
-    const who =
-      identity === undefined
-        ? terminal.out("red", "refused by this host")
-        : identity.role === "admin"
-          ? "admin"
-          : `tenant ${identity.tenant ?? "?"}`;
+    const who = identity?.role === "admin" ? "admin" : `tenant ${identity?.tenant ?? "?"}`;
     return `${who} (from ${settings.tokenSource ?? "?"})`;
   }
 
   async function readinessOf(): Promise<Readiness> {
     // A host that drains says so with a status that is no success.
     return client.json<Readiness>("GET", "/readyz", { ...options, alsoAnswers: [503] });
-  }
-
-  async function identityOf(): Promise<WhoAmI | undefined> {
-    try {
-      return await client.json<WhoAmI>("GET", "/v1/whoami", options);
-    } catch (cause) {
-      if (cause instanceof CliError && cause.code === "UNAUTHENTICATED") return undefined;
-      throw cause;
-    }
   }
 }

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readFileSync, statSync } from "node:fs";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { TEST_PROJECT, at, runCli, startTestHost, temporaryFolder } from "./harness.ts";
@@ -88,6 +90,7 @@ describe("invoke", () => {
     const result = await cli("invoke", "echo", "home");
     expect(result.status).toBe(2);
     expect(result.stderr).toContain(`'"home"'`);
+    expect((await cli("invoke", "echo", "-")).stderr).toContain("--data -");
   });
 
   test("a failure that the author raised has its own code and details", async () => {
@@ -116,6 +119,9 @@ describe("invoke", () => {
       status: 4,
       stderr: expect.stringContaining("FUNCTION_NOT_FOUND"),
     });
+    expect((await cli("invoke", "parts/none")).stderr).toMatch(
+      /the app parts has no function none .*\n.*apps show parts/u,
+    );
     expect(await cli("invoke", "none/x")).toMatchObject({ status: 4 });
   });
 
@@ -373,6 +379,43 @@ describe("status and usage", () => {
       readiness: { status: "ready" },
       identity: { role: "tenant", tenant: "acme" },
     });
+  });
+
+  test("status ends with 3 where the host refuses the token", async () => {
+    const result = await cliWith({ token: "dp_wrong_secret" }, "status", "--json");
+    expect(result.status).toBe(3);
+    expect(result.json()).toMatchObject({ error: { code: "UNAUTHENTICATED" } });
+  });
+
+  test.each([
+    ["any page", 200, "text/html", "<html>"],
+    ["any JSON", 200, "application/json", `{"status":"ok"}`],
+    ["that nothing is there", 404, "text/plain", "404 page not found"],
+    ["JSON that has a code", 404, "application/json", `{"code":"not_found"}`],
+  ])("a server that answers %s is no host: 5", async (_what, status, mediaType, text) => {
+    const server = createServer((_request, response) => {
+      response.writeHead(status, { "content-type": mediaType });
+      response.end(text);
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const address = server.address();
+    assert(typeof address === "object" && address !== null);
+    const url = `http://127.0.0.1:${address.port}`;
+    try {
+      for (const args of [["status"], ["invoke", "parts/echo", "1"]]) {
+        const result = await cli(...args, "--url", url, "--json");
+        expect(result.status).toBe(5);
+        expect(result.json()).toMatchObject({
+          error: {
+            code: "RESPONSE_INVALID",
+            message: expect.stringContaining(`${url} is not a Downpour host`),
+          },
+        });
+      }
+    } finally {
+      server.close();
+    }
   });
 
   test("usage counts what was invoked", async () => {
