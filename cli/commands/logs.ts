@@ -4,6 +4,7 @@ import { pathPart } from "../api-client.ts";
 import { examples } from "../command-context.ts";
 import type { CommandContext, OpenContext } from "../command-context.ts";
 import { followEvents } from "../event-stream.ts";
+import { EXIT_CODES } from "../exit-codes.ts";
 import { formatLogEntry, parseLogEvent } from "../function-log.ts";
 import { wholeNumber } from "../parse-option.ts";
 import { resolveApp } from "../settings.ts";
@@ -55,7 +56,12 @@ async function logs(
 
   const interrupted = new AbortController();
   const stop = (): void => interrupted.abort();
-  process.once("SIGINT", stop);
+  const interrupt = (): void => {
+    // What was asked for was done until now: no error, and yet not the end of the log.
+    process.exitCode = EXIT_CODES.interrupted.status;
+    stop();
+  };
+  process.once("SIGINT", interrupt);
   process.once("SIGTERM", stop);
   try {
     await followEvents({
@@ -73,7 +79,7 @@ async function logs(
       },
     });
   } finally {
-    process.off("SIGINT", stop);
+    process.off("SIGINT", interrupt);
     process.off("SIGTERM", stop);
   }
 }

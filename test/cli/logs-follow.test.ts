@@ -44,7 +44,7 @@ test("logs -f prints entries as they come, one document to a line, until it is i
   expect(await nextMessage()).toBe("after");
   follower.kill("SIGINT");
   await once(follower, "exit");
-  expect(follower.exitCode).toBe(0);
+  expect(follower.exitCode).toBe(130);
 });
 
 test("logs -f of an app that is not there ends at once with 4", async () => {
