@@ -14,6 +14,7 @@ import type { CommandContext, OpenContext } from "../command-context.ts";
 import { confirm } from "../confirm.ts";
 import { writePrivateFile } from "../local-directory.ts";
 import { wholeNumber } from "../parse-option.ts";
+import { isAppName } from "../project-file.ts";
 import { table } from "../terminal.ts";
 
 /** Commander names `--apps-max` `appsMax`: flags and quotas have the same names. */
@@ -65,7 +66,7 @@ export function registerTenants(program: Command, open: OpenContext): void {
       const context = open(command);
       const quotas = quotasOf(flags);
       const created = await context.client.json<TenantCreated>("POST", "/v1/tenants", {
-        json: { tenant, ...(quotas === undefined ? {} : { quotas }) },
+        json: { tenant: checkedTenant(tenant), ...(quotas === undefined ? {} : { quotas }) },
       });
       await showToken(context, created, created.token, flags.tokenOut, `created ${tenant}`);
     });
@@ -117,6 +118,7 @@ export function registerTenants(program: Command, open: OpenContext): void {
     .addHelpText("after", examples(["downpour tenants rm acme --yes", ""]))
     .action(async (tenant: string, flags: { readonly yes?: boolean }, command: Command) => {
       const context = open(command);
+      checkedTenant(tenant);
       await confirm(
         context,
         `Remove the tenant ${tenant} with its apps and all its state from ${context.settings.url}?`,
@@ -210,5 +212,14 @@ function quotasOf(flags: QuotaFlags): QuotasPatch | undefined {
 }
 
 function tenantPath(tenant: string): string {
-  return `/v1/tenants/${pathPart(tenant)}`;
+  return `/v1/tenants/${pathPart(checkedTenant(tenant))}`;
+}
+
+/** A tenant's name as the host takes it; the rule is the one for apps. */
+function checkedTenant(name: string): string {
+  if (isAppName(name)) return name;
+  throw usageError(
+    `${JSON.stringify(name)} is not a tenant name`,
+    'A tenant has 1 to 63 of a-z, 0-9 and "-", with no "-" at an end.',
+  );
 }

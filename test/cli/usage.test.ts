@@ -64,6 +64,8 @@ describe("a wrong command line ends with 2", () => {
     [["build", "--engine", "v8"], "quickjs"],
     [["logs", "--url", "nonsense"], "not a URL"],
     [["apps", "show", "No-Name"], "is not an app name"],
+    [["tenants", "create", "No_Name"], "is not a tenant name"],
+    [["tenants", "rm", "-y", "a/b"], "is not a tenant name"],
   ])("%j", async (args, text) => {
     using folder = temporaryFolder();
     const result = await runCli(args, { directory: folder.path });
