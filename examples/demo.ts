@@ -11,7 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { ApiClient } from "../cli/api-client.ts";
 import { buildProject, formatBuilt } from "../cli/build-project.ts";
-import { CliError } from "../cli/cli-error.ts";
+import { CliError, usageError } from "../cli/cli-error.ts";
 import { deployComponent, formatDeployed } from "../cli/deploy-component.ts";
 import { isProcessAlive } from "../cli/dev/dev-lock.ts";
 import { freePort, isReady, spawnHost, waitUntilReady } from "../cli/host-process.ts";
@@ -42,11 +42,32 @@ interface Call {
   readonly input: unknown;
 }
 
+const HELP = `Usage: npm run demo -- [--stop | --help]
+
+Starts a host in .downpour/ of this checkout, or finds the one of an earlier run; builds, deploys and
+calls the examples; kills the host and starts it again to show that nothing is lost. It goes on running.
+
+  --stop      stop that host; its data stays
+  -h, --help  print this`;
+
 try {
-  if (process.argv.includes("--stop")) await stop();
-  else await demo();
+  await run(process.argv.slice(2));
 } catch (cause) {
   process.exitCode = reportError(cause, streams);
+}
+
+async function run(args: readonly string[]): Promise<void> {
+  const [first] = args;
+  if (args.includes("--help") || args.includes("-h")) {
+    process.stdout.write(`${HELP}\n`);
+  } else if (first === undefined) {
+    await demo();
+  } else if (first === "--stop" && args.length === 1) {
+    await stop();
+  } else {
+    const unknown = args.find((argument) => argument !== "--stop") ?? first;
+    throw usageError(`the demo does not know ${unknown}`, HELP);
+  }
 }
 
 async function demo(): Promise<void> {
@@ -206,7 +227,7 @@ function isOurHost(pid: number): boolean {
 
 function nextSteps({ url }: RunningHost): string {
   return `
-Try next, from this folder:
+Try next, from ${root === process.cwd() ? "this folder" : root}:
 
   npx downpour invoke counter/visit '"home"'
   npx downpour invoke guest-book/sign '{"author":"you","message":"hello"}'
@@ -216,7 +237,7 @@ Try next, from this folder:
   npx downpour status
   curl -X POST ${url}/v1/invoke/hello/hello -H "authorization: Bearer $(cat .downpour/token)" -H "content-type: application/json" -d '"you"'
 
-A project of your own, on a host of its own: npx downpour init my-app && npx downpour dev -C my-app
+A project of your own, on a host of its own: npx downpour init ../my-app && npx downpour dev -C ../my-app
 Stop this host; its data stays:              npm run demo -- --stop
 `;
 }

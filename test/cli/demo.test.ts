@@ -94,3 +94,17 @@ test("the demo calls every example, loses nothing by kill -9, leaves a host that
   }
   expect((await demo("--stop")).out).toContain("no host");
 }, 180_000);
+
+test("help and a wrong argument of the demo start nothing", async () => {
+  expect(await demo("--help")).toMatchObject({
+    status: 0,
+    out: expect.stringContaining("npm run demo -- "),
+  });
+  for (const args of [["--halp"], ["start"], ["--stop", "now"]]) {
+    expect(await demo(...args)).toMatchObject({
+      status: 2,
+      out: expect.stringContaining("the demo does not know"),
+    });
+  }
+  expect(existsSync(join(copy, ".downpour/host.json"))).toBe(false);
+}, 60_000);
