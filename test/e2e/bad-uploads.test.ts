@@ -1,6 +1,8 @@
-import { parse } from "@bytecodealliance/jco";
+import { parse, print } from "@bytecodealliance/jco";
+import { readFileSync } from "node:fs";
 import { request } from "node:http";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { dummyComponent } from "../../host/engine/testing/assemble.ts";
 import { buildGuest } from "../../host/engine/testing/build-guest.ts";
 import { behaviours } from "./testing/components.ts";
 import { at, HostUnderTest } from "./testing/host-under-test.ts";
@@ -27,6 +29,32 @@ async function component(text: string): Promise<Uint8Array<ArrayBuffer>> {
 
 async function guest(source: string): Promise<Uint8Array<ArrayBuffer>> {
   return new Uint8Array(await buildGuest({ source, world: "function" }));
+}
+
+/** A component that makes one instance of a module with these fields. */
+function instanceOf(fields: string): Promise<Uint8Array<ArrayBuffer>> {
+  return component(`(component (core module $m ${fields}) (core instance (instantiate $m)))`);
+}
+
+/** The world without WASI, its functions trap, and a start function that grows eight tables by ten million each. */
+async function growingTables(): Promise<Uint8Array<ArrayBuffer>> {
+  const files = ["types", "state", "log", "context", "function"];
+  const interfaces = files.map((file) =>
+    readFileSync(new URL(`../../wit/${file}.wit`, import.meta.url), "utf8").replace(
+      /^package .*$|^ *(?:import|include) wasi:.*$/gmu,
+      "",
+    ),
+  );
+  const contract = `package downpour:faas@0.1.0;\n${interfaces.join("\n")}`;
+  const text = await print(await dummyComponent(contract, "function-sync"));
+  const tables = "(table 1 funcref)".repeat(8);
+  const grows = Array.from(
+    { length: 8 },
+    (_, table) => `(drop (table.grow ${table} (ref.null func) (i32.const 9999999)))`,
+  );
+  const attack = `${tables} (func $grow ${grows.join(" ")}) (start $grow)`;
+  const end = text.indexOf("(@producers");
+  return component(`${text.slice(0, end)} ${attack} ${text.slice(end)}`);
 }
 
 /** The old revision must serve, whatever was uploaded over it. */
@@ -77,6 +105,18 @@ describe("an upload that is refused leaves the old revision serving:", () => {
           (core instance $i (instantiate $m)))`),
       "WORLD_MISMATCH",
     ],
+    [
+      "a component of 64 tables that V8 could not hold",
+      () => instanceOf("(table 10000000 funcref)".repeat(64)),
+      "COMPONENT_TOO_COMPLEX",
+    ],
+    [
+      "a component of 2,000 memories",
+      () => instanceOf("(memory 1)".repeat(2000)),
+      "COMPONENT_TOO_COMPLEX",
+    ],
+    // It runs until its describe, which traps.
+    ["a component whose tables grow as it starts", growingTables, "MANIFEST_INVALID"],
     [
       "a manifest that is no JSON",
       () => guest('export function describe() { return "{"; } export async function handle() {}'),
