@@ -47,6 +47,15 @@ test("equal bytes are kept once", async () => {
   expect(files(path)).toHaveLength(1);
 });
 
+test("bytes whose file was damaged are written again", async () => {
+  const path = directory();
+  const store = await ArtifactStore.open(path);
+  const name = await store.put(Buffer.from("good"));
+  writeFileSync(join(path, name.slice(0, 2), name), "evil");
+  expect(await store.put(Buffer.from("good"))).toBe(name);
+  expect(Buffer.from(await store.read(name)).toString()).toBe("good");
+});
+
 test("a staged stream is hashed, and becomes an artifact when it is adopted", async () => {
   const path = directory();
   const store = await ArtifactStore.open(path);

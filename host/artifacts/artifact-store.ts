@@ -89,10 +89,10 @@ export class ArtifactStore {
     await rm(staged.path, { force: true });
   }
 
-  /** Keeps some bytes; answers their hash. What is there already is not written again. */
+  /** Keeps some bytes; answers their hash. What is there already is written again only where it was damaged. */
   async put(bytes: Uint8Array): Promise<string> {
     const sha256 = hash("sha256", bytes);
-    if (await this.has(sha256)) return sha256;
+    if (await this.#isSound(sha256)) return sha256;
     const path = this.#stagingPath();
     try {
       const file = await open(path, "wx", 0o600);
@@ -126,6 +126,16 @@ export class ArtifactStore {
     }
     if (hash("sha256", bytes) !== sha256) throw damaged(sha256, "has changed on disk");
     return bytes;
+  }
+
+  async #isSound(sha256: string): Promise<boolean> {
+    try {
+      await this.read(sha256);
+      return true;
+    } catch (error) {
+      if (error instanceof HostError && error.code === "ARTIFACT_DAMAGED") return false;
+      throw error;
+    }
   }
 
   /** Removes every artifact that is not referenced, and every staged file (A4). Answers how many went. */

@@ -229,6 +229,8 @@ export class Deployments {
       const before = apps.find(tenant.tenantId, app);
       if (before?.activeRevisionId === staged.sha256 && !this.#order.isSuperseded(ticket)) {
         this.#order.applied(ticket);
+        // Whatever became of the file on disk: now it is sound.
+        await artifacts.adopt(staged);
         const timings = { receiveMs, compileMs: 0, activateMs: 0 };
         return { outcome: "unchanged", record: before, timings };
       }
@@ -359,7 +361,11 @@ export class Deployments {
     const cached = this.#cache.get(revisionId);
     if (cached !== undefined) return cached;
     return this.#sweeper.writing(async () => {
-      const { component, recompiled } = await compiler.load(revisionId, revision.artifact);
+      // As it is recorded now: it may have been compiled anew since this revision became active.
+      const { artifact } =
+        apps.find(tenantId, app)?.revisions.find((kept) => kept.revisionId === revisionId) ??
+        revision;
+      const { component, recompiled } = await compiler.load(revisionId, artifact);
       this.#cache.put(revisionId, component);
       if (recompiled !== undefined) {
         logger.info({ tenantId, app, revisionId }, "a revision was compiled anew");

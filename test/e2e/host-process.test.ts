@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { startStorageThread } from "@downpour/kvs";
@@ -386,6 +386,23 @@ describe("artifacts", () => {
     }
     await using again = await host.restart();
     expect((await tenant.on(again).invoke("app/version", null)).json()).toBe("one");
+  });
+
+  test("that are all damaged are repaired by an upload of the same bytes, for good", async () => {
+    await using host = await HostUnderTest.start();
+    const tenant = await host.tenant("acme");
+    await tenant.deploy("app", await behaviours());
+    await host.stop();
+    const paths = artifactFiles(host.dataDirectory);
+    const sound = paths.map((path) => readFileSync(path));
+    for (const path of paths) writeFileSync(path, "damaged");
+    await using again = await host.restart();
+    const returned = tenant.on(again);
+    expect((await returned.invoke("app/version", null)).code).toBe("ARTIFACT_DAMAGED");
+    const repaired = await returned.upload("app", await behaviours());
+    expect(at(repaired.json(), "outcome")).toBe("unchanged");
+    expect((await returned.invoke("app/version", null)).json()).toBe("one");
+    expect(paths.map((path) => readFileSync(path))).toEqual(sound);
   });
 
   test("that are all damaged are said to be, and a new upload repairs the app", async () => {
