@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { behaviours } from "./testing/components.ts";
 import { at, HostUnderTest, TenantClient } from "./testing/host-under-test.ts";
@@ -205,6 +207,40 @@ describe("following", () => {
     });
     expect(await stream.next()).toBeUndefined();
   });
+
+  test("ends for a client that does not read, and its connection with it", async () => {
+    await using patient = await HostUnderTest.start({
+      flags: ["--log-message-bytes-max=16384", "--log-followers-per-app-max=1"],
+    });
+    const tenant = await patient.tenant("acme");
+    await tenant.deploy("app", await behaviours());
+    const socket = connect(Number(new URL(patient.url).port), "127.0.0.1");
+    const closed = new Promise<void>((resolve) => {
+      socket.once("close", () => resolve());
+    });
+    socket
+      .on("error", () => undefined)
+      .write(
+        `GET /v1/apps/app/logs?follow=true HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${tenant.token}\r\n\r\n`,
+      );
+    await once(socket, "readable");
+    // More than what the kernel and the host hold for one connection together.
+    const text = "x".repeat(16_000);
+    for (let n = 0; n < 20; n += 1) {
+      await Promise.all(Array.from({ length: 50 }, () => tenant.invoke("app/log", text)));
+    }
+    // Between requests these are ignored, unless there is nobody any more.
+    const timer = setInterval(() => socket.write("\r\n"), 100);
+    await closed;
+    clearInterval(timer);
+    const again = new AbortController();
+    const follower = await fetch(`${patient.url}/v1/apps/app/logs?follow=true`, {
+      headers: { authorization: `Bearer ${tenant.token}` },
+      signal: again.signal,
+    });
+    expect(follower.status).toBe(200);
+    again.abort();
+  }, 30_000);
 
   test("has room for a bounded number of clients, and again when one leaves", async () => {
     const tenant = await deployed();

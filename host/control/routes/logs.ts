@@ -13,6 +13,8 @@ const ENTRIES_DEFAULT = 1_000;
 const FOLLOWER_BUFFER_BYTES_MAX = 1_048_576;
 /** A silent stream says that it lives: proxies close connections that they take for dead. */
 const HEARTBEAT_MS = 15_000;
+/** How long a follower may take to read why its stream ends. */
+const NOTICE_LINGER_MS = 2_000;
 
 const NOTICES: Readonly<Record<LogNotice["reason"], string>> = {
   "entries-dropped": "entries before this point are no longer kept",
@@ -77,6 +79,9 @@ function followLog(
   const end = (reason: LogNotice["reason"]): void => {
     stop();
     raw.end(notice(reason));
+    // Who does not read would keep the connection, and what waits for it, for good.
+    const timer = setTimeout(() => raw.destroy(), NOTICE_LINGER_MS).unref();
+    raw.once("finish", () => clearTimeout(timer));
   };
   // Refuses here, while the answer can still be a problem document.
   const leave = logs.follow(tenantId, app, {
