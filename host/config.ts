@@ -33,6 +33,12 @@ export const HostConfigSchema = Type.Object(
       description: "Address to listen on; `0.0.0.0` or `::` for all.",
     }),
     listenPort: count(8787, 0, 65_535, "Port to listen on; 0 takes a free one."),
+    connectionsMax: count(
+      10_000,
+      1,
+      1_000_000,
+      "Connections of clients at once; further ones are closed before anything is read.",
+    ),
     dataDirectory: Type.String({
       minLength: 1,
       default: "./.downpour/data",
@@ -86,7 +92,7 @@ export const HostConfigSchema = Type.Object(
       "Waiting invocations of one app, for apps that set none.",
     ),
     idleInstancesDefault: count(
-      16,
+      128,
       0,
       1_000,
       "Warm instances of one app on each executor, for apps that set none.",

@@ -19,6 +19,8 @@ import { tenantRoutes } from "./routes/tenants.ts";
 /** Long enough for the largest upload over a slow line; a request must have come in by then. */
 const REQUEST_TIMEOUT_MS = 300_000;
 const KEEP_ALIVE_TIMEOUT_MS = 72_000;
+/** How long a client that sent no HTTP may take to read that. */
+const CLIENT_ERROR_LINGER_MS = 2_000;
 /** Node bounds the whole head of a request to 16 KiB; no part of a path needs a limit of its own. */
 const PATH_PART_CHARS_MAX = 16_384;
 
@@ -44,6 +46,7 @@ export async function buildServer(plane: ControlPlane): Promise<FastifyInstance>
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
 
+  app.server.maxConnections = plane.config.connectionsMax;
   app.setErrorHandler(problemHandler(plane.logger));
   app.setNotFoundHandler((_request, reply) =>
     sendProblem(reply, new HostError("ROUTE_NOT_FOUND", "there is no such route")),
@@ -119,7 +122,8 @@ function answerClientError(
   socket: Socket,
   requestId: string,
 ): void {
-  if (error.code === "ECONNRESET" || !socket.writable) {
+  // What an answer under way is followed by would be read as a part of it, or as the answer to another request.
+  if (error.code === "ECONNRESET" || !socket.writable || isAnswering(socket)) {
     socket.destroy();
     return;
   }
@@ -136,4 +140,13 @@ function answerClientError(
     "Connection: close",
   ];
   socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
+  // A client that never closes its side would keep the connection for good.
+  const timer = setTimeout(() => socket.destroy(), CLIENT_ERROR_LINGER_MS).unref();
+  socket.once("close", () => clearTimeout(timer));
+}
+
+/** Whether a request of this connection has no whole answer yet. Node keeps that here, and has no other name for it. */
+function isAnswering(socket: Socket): boolean {
+  const answer: unknown = Reflect.get(socket, "_httpMessage");
+  return answer !== null && answer !== undefined;
 }

@@ -1,6 +1,8 @@
+import { once } from "node:events";
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { behaviours } from "./testing/components.ts";
 import { at, HostUnderTest } from "./testing/host-under-test.ts";
 import type { TenantClient } from "./testing/host-under-test.ts";
 
@@ -125,6 +127,19 @@ describe("a request that is wrong", () => {
     expect(answer).toContain('"code":"REQUEST_INVALID"');
   });
 
+  test("that is not HTTP, behind one that runs, gets nothing: it would be taken for the other's answer", async () => {
+    await tenant.deploy("app", await behaviours());
+    await tenant.invoke("app/version", null);
+    const head = [
+      "POST /v1/invoke/app/slow HTTP/1.1",
+      "Host: x",
+      `Authorization: Bearer ${tenant.token}`,
+      "Content-Type: application/json",
+      "Content-Length: 4",
+    ].join("\r\n");
+    expect(await raw(`${head}\r\n\r\n1000HELLO\r\n\r\n`)).toBe("");
+  });
+
   test("with a head above 16 KiB is refused", async () => {
     const answer = await raw(`GET / HTTP/1.1\r\nHost: x\r\nA: ${"a".repeat(20_000)}\r\n\r\n`);
     expect(answer).toContain("16 KiB");
@@ -135,6 +150,25 @@ describe("a request that is wrong", () => {
     const second = (await host.api("GET", "/nowhere")).json();
     expect(at(first, "requestId")).toEqual(expect.any(String));
     expect(at(first, "requestId")).not.toBe(at(second, "requestId"));
+  });
+});
+
+describe("connections", () => {
+  test("over the limit are closed, and a client that never closes its own does not hold a place for long", async () => {
+    await using small = await HostUnderTest.start({ flags: ["--connections-max=1"] });
+    const place = { port: Number(new URL(small.url).port), host: "127.0.0.1" };
+    const held = connect({ ...place, allowHalfOpen: true });
+    held.write("HELLO\r\n\r\n");
+    const [refusal] = await once(held, "data");
+    expect(String(refusal)).toMatch(/^HTTP\/1\.1 400/u);
+    const ask = async (): Promise<string> => {
+      const socket = connect(place);
+      socket.write("GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+      return text(socket).catch(() => "closed");
+    };
+    expect(await ask()).toMatch(/^$|^closed$/u);
+    await expect.poll(ask, { interval: 100, timeout: 10_000 }).toMatch(/^HTTP\/1\.1 200/u);
+    held.destroy();
   });
 });
 
