@@ -22,6 +22,7 @@ import { InstancePool } from "./instance-pool.ts";
 import type { PooledInstance } from "./instance-pool.ts";
 import { InstanceScope } from "./instance-scope.ts";
 import { toOutcomeError, toPayload } from "./outcome.ts";
+import { WriteGate } from "./write-gate.ts";
 
 /**
  * How many invocations start before the thread looks at its events again. Between two groups the
@@ -61,6 +62,7 @@ export class Executor {
   readonly #reply: (reply: ExecutorReply) => void;
   readonly #flush: () => void;
   readonly #pool: InstancePool;
+  readonly #gate = new WriteGate(() => this.#scheduleTurn());
   readonly #revisions = new Map<string, Revision>();
   readonly #running = new Map<string, Running>();
   #queue: Invocation[] = [];
@@ -127,7 +129,7 @@ export class Executor {
 
   #startSome(): void {
     let started = 0;
-    while (started < STARTS_PER_TURN && started < this.#queue.length) {
+    while (started < STARTS_PER_TURN && started < this.#queue.length && !this.#gate.isClosed) {
       const invocation = this.#queue[started];
       assert(invocation !== undefined);
       if (!this.#start(invocation)) break;
@@ -185,7 +187,7 @@ export class Executor {
     assert(revision !== undefined);
     const scope = new InstanceScope(revision.app, revision.limits, (entry) => this.#log(entry));
     const links: Links = {
-      "downpour:faas/state": stateCapability(scope, this.#state),
+      "downpour:faas/state": stateCapability(scope, this.#state, this.#gate),
       "downpour:faas/log": logCapability(scope),
       "downpour:faas/context": contextCapability(scope),
       ...wasiCapabilities(scope),

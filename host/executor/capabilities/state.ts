@@ -3,6 +3,7 @@ import type { Durability, LatticeKind, Mutation, StateClient, WriteResult } from
 import type { InterfaceImplementation } from "../../engine/engine.ts";
 import { STATE_KEY_BYTES_MAX, tenantPrefix } from "../../state-keys.ts";
 import type { InstanceScope } from "../instance-scope.ts";
+import type { WriteGate } from "../write-gate.ts";
 
 const KEYS_AT_ONCE_MAX = 256;
 const PAGE_KEYS_MAX = 1000;
@@ -23,7 +24,11 @@ type Result<T> =
  * `downpour:faas/state` for one instance: its own tenant's keys and no others. The prefix is added
  * here, to every key, before anything else sees it.
  */
-export function stateCapability(scope: InstanceScope, state: StateClient): InterfaceImplementation {
+export function stateCapability(
+  scope: InstanceScope,
+  state: StateClient,
+  gate: WriteGate,
+): InterfaceImplementation {
   const prefix = tenantPrefix(scope.app.tenantId);
 
   function get(key: string): Result<Uint8Array | undefined> {
@@ -51,12 +56,15 @@ export function stateCapability(scope: InstanceScope, state: StateClient): Inter
       const written = state.write(prefix + key, mutation, level);
       if (!(written instanceof Promise)) return { tag: "ok", val: toValue(written) };
       scope.suspended();
+      gate.enter();
       return written.then(
         (result) => {
+          gate.leave();
           scope.resumed();
           return { tag: "ok", val: toValue(result) };
         },
         (error: unknown) => {
+          gate.leave();
           scope.resumed();
           return toResult(error);
         },
