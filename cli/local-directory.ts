@@ -10,7 +10,7 @@ import { dirname, join, resolve } from "node:path";
 import { randomUUID } from "node:crypto";
 import { parseRecord } from "./json-value.ts";
 
-export const LOCAL_DIRECTORY_NAME = ".downpour";
+const LOCAL_DIRECTORY_NAME = ".downpour";
 
 /** A host that was started from this folder, running or not. */
 export interface LocalHostRecord {
@@ -91,7 +91,7 @@ export async function writePrivateFile(path: string, text: string): Promise<void
   }
 }
 
-export function isLoopback(url: string): boolean {
+function isLoopback(url: string): boolean {
   if (!URL.canParse(url)) return false;
   const { hostname } = new URL(url);
   return (
