@@ -71,9 +71,10 @@ const STACK_CHARACTERS_MAX = 16_000;
 /** The value that a JSON function gets. No bytes at all are undefined. */
 export function decodeInput(input: Payload): unknown {
   if (input.body.length === 0) return undefined;
-  if (!JSON_MEDIA.test(input.mediaType)) {
+  const { mediaType } = input;
+  if (mediaType !== JSON_MEDIA_TYPE && !JSON_MEDIA.test(mediaType)) {
     throw new InvalidInputError(
-      `the function takes ${JSON_MEDIA_TYPE}, not ${JSON.stringify(cut(input.mediaType, 255))}`,
+      `the function takes ${JSON_MEDIA_TYPE}, not ${JSON.stringify(cut(mediaType, 255))}`,
     );
   }
   const text = decodeUtf8(input.body);

@@ -79,7 +79,8 @@ export class StateUnavailableError extends StateError {
  */
 export function callState<R>(keys: readonly string[], call: () => R): R {
   requireServing("state");
-  if (!keys.every((key) => key.isWellFormed())) {
+  for (const key of keys) {
+    if (key.isWellFormed()) continue;
     throw new InvalidKeyError(
       "it holds half a character (a lone surrogate), which is not in UTF-8",
     );
