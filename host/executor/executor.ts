@@ -129,7 +129,10 @@ export class Executor {
 
   #startSome(): void {
     let started = 0;
-    while (started < STARTS_PER_TURN && started < this.#queue.length && !this.#gate.isClosed) {
+    let mayPass = this.#gate.takePassage();
+    while (started < STARTS_PER_TURN && started < this.#queue.length) {
+      if (this.#gate.isFull && !mayPass) break;
+      mayPass = false;
       const invocation = this.#queue[started];
       assert(invocation !== undefined);
       if (!this.#start(invocation)) break;

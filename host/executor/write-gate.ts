@@ -3,20 +3,25 @@
  *
  * A commit carries whatever is there, and a few dozen writes already hide its wait. More would only
  * mean more instances in turn, and each one's memory is out of the processor's caches when its turn
- * comes. Writes settle within a commit's time, whatever a tenant does, so nobody waits here for long.
+ * comes.
  */
 const WAITING_MAX = 24;
 
-/** Counts an executor's invocations that wait for a write, and tells when the next may start. */
+// Counts an executor's invocations that wait for a write, and says how many more may start.
+//
+// W1. A gate with room lets as many start as asked for.
+// W2. A full gate lets one start for each turn in which a write settled: functions that write again
+//     and again take their room back at once, and must not keep everybody else from starting.
 export class WriteGate {
-  readonly #onOpen: () => void;
+  readonly #onLeave: () => void;
   #waiting = 0;
+  #hasSettled = false;
 
-  constructor(onOpen: () => void) {
-    this.#onOpen = onOpen;
+  constructor(onLeave: () => void) {
+    this.#onLeave = onLeave;
   }
 
-  get isClosed(): boolean {
+  get isFull(): boolean {
     return this.#waiting >= WAITING_MAX;
   }
 
@@ -26,6 +31,14 @@ export class WriteGate {
 
   leave(): void {
     this.#waiting -= 1;
-    if (!this.isClosed) this.#onOpen();
+    this.#hasSettled = true;
+    this.#onLeave();
+  }
+
+  /** Whether this turn may start one although the gate is full; a settled write is good for one. */
+  takePassage(): boolean {
+    const mayPass = this.isFull && this.#hasSettled;
+    this.#hasSettled = false;
+    return mayPass;
   }
 }

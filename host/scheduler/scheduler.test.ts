@@ -431,6 +431,21 @@ describe("admission", () => {
     expect(text((await running.invoke(call("calls", "x".repeat(200_000)))).outcome)).toBe("2");
   });
 
+  test("functions that write without an end do not keep others from starting", async () => {
+    const running = await start();
+    running.deploy(deployed());
+    await running.invoke(call("echo", "loads the revision"));
+    const writers = Array.from({ length: 60 }, () =>
+      running.invoke(call("addForever", "writers", { deadlineMs: 3000 })),
+    );
+    const other = await running.invoke(call("echo", "between", { deadlineMs: 2000 }));
+    expect(text(other.outcome)).toBe("between");
+    const ended = await Promise.all(writers);
+    expect(new Set(ended.map(({ outcome }) => text(outcome)))).toEqual(
+      new Set(["DEADLINE_EXCEEDED"]),
+    );
+  });
+
   test("lets waiting apps take turns", async () => {
     const running = await start({ inFlightPerExecutorMax: 1 });
     running.deploy(deployed());

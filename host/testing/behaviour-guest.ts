@@ -21,6 +21,9 @@ const functions = {
   calls: () => json((calls += 1)),
   context: () => json(context.current()),
   add: (input) => json(Number(state.counterAdd(text(input.body), 1, "durable"))),
+  addForever: (input) => {
+    for (;;) state.counterAdd(text(input.body), 1, "durable");
+  },
   read: (input) => json(Number(state.counterValue(text(input.body)))),
   sleep: (input) => {
     clock.subscribeDuration(Number(text(input.body)) * 1000000).block();
