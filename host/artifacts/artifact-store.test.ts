@@ -99,6 +99,15 @@ test("a stream that breaks leaves nothing", async () => {
   expect(files(path)).toEqual([]);
 });
 
+test("streams that break while their files are being opened leave nothing", async () => {
+  const path = directory();
+  const store = await ArtifactStore.open(path);
+  const broken = Array.from({ length: 1000 }, () => store.stage(breaking(), 100));
+  const outcomes = await Promise.allSettled(broken);
+  expect(outcomes.every(({ status }) => status === "rejected")).toBe(true);
+  expect(files(path)).toEqual([]);
+});
+
 test("a discarded upload leaves nothing", async () => {
   const path = directory();
   const store = await ArtifactStore.open(path);

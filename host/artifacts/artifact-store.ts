@@ -71,7 +71,9 @@ export class ArtifactStore {
         file.end();
         await closed;
       } finally {
+        // A file that is still being opened is made after all: only once it is closed can it be removed.
         file.destroy();
+        await closed.catch(() => undefined);
       }
       return { path, sha256: sha256.digest("hex"), bytes };
     } catch (error) {
