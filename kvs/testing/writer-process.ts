@@ -12,6 +12,8 @@ import type { StateClient } from "../index.ts";
 
 const STDOUT = 1;
 const IN_FLIGHT = 16;
+const PAUSE = new Int32Array(new SharedArrayBuffer(4));
+const PAUSE_MS = 1;
 
 const directory = process.argv[2];
 assert(directory !== undefined, "usage: writer-process.ts <directory>");
@@ -38,5 +40,17 @@ async function writeForEver(state: StateClient): Promise<void> {
 
 /** Synchronous: a line that was said reaches the pipe whatever happens to this process next. */
 function say(line: string): void {
-  writeSync(STDOUT, `${line}\n`);
+  let rest: Uint8Array = Buffer.from(`${line}\n`);
+  while (rest.byteLength > 0) rest = rest.subarray(writeSome(rest));
+}
+
+/** Answers how many bytes were written; none where a slow reader has left no room in the pipe. */
+function writeSome(bytes: Uint8Array): number {
+  try {
+    return writeSync(STDOUT, bytes);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EAGAIN")) throw error;
+    Atomics.wait(PAUSE, 0, 0, PAUSE_MS);
+    return 0;
+  }
 }
