@@ -1,23 +1,31 @@
+import type { OutputGate } from "./output-gate.ts";
+
 /**
  * How every thread but the storage thread sees state: reads without a hop, writes by message.
  * The executor and the control plane hold one each (`connectStateClient`).
  *
- * C1. A read after an acknowledged write of the same client sees it, or something newer.
- * C2. A write is acknowledged once, at its durability level, or rejected and not applied.
+ * C1. A read after an acknowledged write of the same client sees it, or something newer. A client whose
+ *     writes go through gates reads through gates too.
+ * C2. A write is acknowledged once, at its durability level, or rejected and not applied. Through a
+ *     gate, `durable` is acknowledged first, and the gate answers for the rest.
  * C3. No client ever holds a lock: a thread may be terminated at any instruction.
  */
 export interface StateClient {
   /** Undefined where nothing was written, or it was deleted. Throws `KvsError`. */
-  read(key: string): StateValue | undefined;
+  read(key: string, gate?: OutputGate): StateValue | undefined;
 
   /** Keys with the prefix, in byte order, after `after`, at most `limit`. */
-  list(prefix: string, after: string | undefined, limit: number): StatePage;
+  list(prefix: string, after: string | undefined, limit: number, gate?: OutputGate): StatePage;
 
-  /** Settles at the level; rejects with `KvsError`. Level `memory` answers at once where the result needs no other thread. */
+  /**
+   * Settles at the level; rejects with `KvsError`. Level `memory`, and level `durable` through a gate,
+   * answer at once where the result needs no other thread.
+   */
   write(
     key: string,
     mutation: Mutation,
     durability: Durability,
+    gate?: OutputGate,
   ): Promise<WriteResult> | WriteResult;
 
   /** Waits for writes under way. */

@@ -18,6 +18,7 @@ import { contextCapability } from "./capabilities/context.ts";
 import { logCapability } from "./capabilities/log.ts";
 import { stateCapability } from "./capabilities/state.ts";
 import { wasiCapabilities } from "./capabilities/wasi.ts";
+import { HeldOutcomes } from "./held-outcomes.ts";
 import { InstancePool } from "./instance-pool.ts";
 import type { PooledInstance } from "./instance-pool.ts";
 import { InstanceScope } from "./instance-scope.ts";
@@ -42,12 +43,13 @@ interface Running {
   readonly pooled: PooledInstance;
   readonly startedAtMs: number;
   readonly coldStart: boolean;
+  isCancelled: boolean;
 }
 
 // Runs the invocations of one executor thread. It does not decide who runs where (the scheduler), and
 // does not know how a guest runs (the engine).
 //
-// X1. Every invocation received is settled exactly once.
+// X1. Every invocation received is settled exactly once; one that ran, when all it stands on is durable.
 // X2. An instance is given back only after a call that returned: after a trap, a deadline or a
 //     cancellation it is dead, and dropped.
 // X3. Invocations start in the order they came, as far as there is room for their instances; which one
@@ -65,6 +67,7 @@ export class Executor {
   readonly #gate = new WriteGate(() => this.#scheduleTurn());
   readonly #revisions = new Map<string, Revision>();
   readonly #running = new Map<string, Running>();
+  readonly #held = new HeldOutcomes((invocationId, outcome) => this.#answer(invocationId, outcome));
   #queue: Invocation[] = [];
   #turnScheduled = false;
   #draining = false;
@@ -170,7 +173,7 @@ export class Executor {
         return true;
       }
     }
-    const running: Running = { invocation, pooled, startedAtMs, coldStart };
+    const running: Running = { invocation, pooled, startedAtMs, coldStart, isCancelled: false };
     this.#running.set(invocation.invocationId, running);
     pooled.scope.begin(invocation);
     pooled.instance
@@ -206,6 +209,7 @@ export class Executor {
   ): void {
     const { invocation, pooled, startedAtMs, coldStart } = running;
     const { instance, scope } = pooled;
+    const { gate } = scope;
     this.#running.delete(invocation.invocationId);
     if (error !== undefined) logFailure(scope, error);
     scope.end();
@@ -230,18 +234,20 @@ export class Executor {
             usage,
           }
         : { kind: "completed", output, usage };
-    this.#reply({ kind: "settled", invocationId: invocation.invocationId, outcome });
     this.#scheduleTurn();
-    this.#reportDrained();
+    // Nobody waits for what a cancelled one stands on.
+    const opened = running.isCancelled ? undefined : gate.open();
+    if (opened === undefined) this.#answer(invocation.invocationId, outcome);
+    else this.#held.hold(invocation.invocationId, outcome, opened).catch(rethrow);
   }
 
   #settleUnstarted(invocation: Invocation, error: ErrorWire): void {
     const usage = { cpuUs: 0, wallUs: 0, coldStart: false, memoryBytes: 0 };
-    this.#reply({
-      kind: "settled",
-      invocationId: invocation.invocationId,
-      outcome: { kind: "failed", error, usage },
-    });
+    this.#answer(invocation.invocationId, { kind: "failed", error, usage });
+  }
+
+  #answer(invocationId: string, outcome: Outcome): void {
+    this.#reply({ kind: "settled", invocationId, outcome });
     this.#reportDrained();
   }
 
@@ -249,9 +255,11 @@ export class Executor {
   #cancel(invocationId: string, error: ErrorWire): void {
     const running = this.#running.get(invocationId);
     if (running !== undefined) {
+      running.isCancelled = true;
       running.pooled.instance.abandon(HostError.fromWire(error));
       return;
     }
+    if (this.#held.fail(invocationId, error)) return;
     const index = this.#queue.findIndex((queued) => queued.invocationId === invocationId);
     const [queued] = index === -1 ? [] : this.#queue.splice(index, 1);
     if (queued !== undefined) this.#settleUnstarted(queued, error);
@@ -264,7 +272,7 @@ export class Executor {
 
   /** Drained means: nothing runs, and no write of this thread is under way. */
   #reportDrained(): void {
-    if (!this.#draining || this.#running.size > 0 || this.#queue.length > 0) return;
+    if (!this.#draining || this.#running.size + this.#held.size + this.#queue.length > 0) return;
     this.#draining = false;
     this.#state
       .close()

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { OutputGate } from "@downpour/kvs";
 import type { AppIdentity, AppLimits, Invocation, LogEntry, LogLevel } from "../protocol.ts";
 
 /**
@@ -13,6 +14,7 @@ export class InstanceScope {
   readonly limits: AppLimits;
   readonly #emit: (entry: LogEntry) => void;
   #invocation: Invocation | undefined;
+  #gate = new OutputGate();
   #logEntries = 0;
   #runningSinceMs = 0;
   #waits = 0;
@@ -28,6 +30,11 @@ export class InstanceScope {
     return this.#invocation;
   }
 
+  /** What this call's answer waits at. */
+  get gate(): OutputGate {
+    return this.#gate;
+  }
+
   get cpuMs(): number {
     return this.#cpuMs;
   }
@@ -35,6 +42,7 @@ export class InstanceScope {
   begin(invocation: Invocation): void {
     assert(this.#invocation === undefined);
     this.#invocation = invocation;
+    this.#gate = new OutputGate();
     this.#logEntries = 0;
     this.#cpuMs = 0;
     this.#waits = 0;

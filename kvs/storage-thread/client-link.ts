@@ -26,22 +26,24 @@ export class ClientLink {
   /** Numbers the writes of a message. */
   receive(writes: Iterable<Write>): LinkedWrite[] {
     const received: LinkedWrite[] = [];
-    for (const { key, mutation, durability } of writes) {
-      received.push({ key, mutation, durability, link: this, number: this.#writesReceived });
+    for (const { key, mutation, level } of writes) {
+      received.push({ key, mutation, level, link: this, number: this.#writesReceived });
       this.#writesReceived += 1;
     }
     return received;
   }
 
   executed(write: LinkedWrite, counter: bigint | undefined): void {
-    // A client answers level memory itself, and asks for `async` where it wants an answer.
-    if (write.durability === "memory") return;
+    // A client answers these itself, and asks for `async` where it wants an answer.
+    if (write.level === "memory" || (write.level === "gated" && write.mutation.kind !== "add")) {
+      return;
+    }
     this.#executed.push(write.number, toDouble(counter));
   }
 
   stored(write: LinkedWrite, counter: bigint | undefined): void {
     this.#storedBelow = write.number + 1;
-    if (write.durability === "durable") this.#counters.push(toDouble(counter));
+    if (write.level === "durable") this.#counters.push(toDouble(counter));
   }
 
   rejected(write: LinkedWrite, error: KvsError): void {

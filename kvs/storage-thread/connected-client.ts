@@ -4,7 +4,7 @@
 // C1. Writes that were answered and are not stored yet lie over what is read (`overlay.ts`); a read
 //     after a durable answer sees it, since commits are announced in shared memory before answers.
 // C2. Each write is answered once. When the storage thread is gone, every write is rejected: those
-//     under way may or may not be stored.
+//     under way may or may not be stored. A gate hears of what becomes of a write after its answer.
 // C3. No lock is held, and nothing waits for another thread but promises.
 //
 // Limits: with `writesInFlightMax` writes or `bytesInFlightMax` bytes not stored yet, a write is
@@ -12,11 +12,14 @@
 // writers that await their writes slow down to the disk's speed before they are refused. A key or a value beyond its limit
 // is refused before it is sent.
 //
-// Level `memory` is answered here for a put and a delete. Should the storage thread refuse it later
-// (another client has made the key a counter meanwhile; the disk is full), it is dropped.
+// Level `memory`, and `durable` through a gate, are answered here for a put and a delete. Should the
+// storage thread refuse one later (another client has made the key a counter meanwhile; the disk is
+// full), it is dropped, and the gate fails.
 
+import assert from "node:assert/strict";
 import { KvsError } from "../errors.ts";
 import { checkKey, checkKeyPart } from "../keys.ts";
+import type { OutputGate } from "../output-gate.ts";
 import type {
   Durability,
   Mutation,
@@ -29,6 +32,7 @@ import { EmbeddedReader, openEnvironment } from "../store/embedded-reader.ts";
 import type { Environment } from "../store/embedded-reader.ts";
 import { toPage } from "../store/page.ts";
 import { StoreSignals } from "../store/store-signals.ts";
+import type { WriteLevel } from "./group-commit.ts";
 import { Overlay } from "./overlay.ts";
 import { WriteBatch } from "./protocol.ts";
 import type { ClientMessage, ClientReply, SettledMessage, StateConnection } from "./protocol.ts";
@@ -57,12 +61,14 @@ export function connectStateClient(connection: StateConnection): StateClient {
 /** A write that is not stored yet. */
 interface PendingWrite {
   readonly key: string;
-  readonly durability: Durability;
+  readonly level: WriteLevel;
   readonly bytes: number;
   /** What the key reads as once it is answered; for an add, known from the answer. */
   readonly value: StateValue | undefined;
   /** Undefined where the write was answered at once. */
   readonly answer: PromiseWithResolvers<WriteResult> | undefined;
+  /** Shut until it is stored: its writer's, and those of its readers. */
+  readonly gates: Set<OutputGate> | undefined;
   state: "waiting" | "executed" | "rejected";
 }
 
@@ -100,17 +106,20 @@ class ConnectedStateClient implements StateClient {
     port.unref();
   }
 
-  read(key: string): StateValue | undefined {
+  read(key: string, gate?: OutputGate): StateValue | undefined {
     checkKey(key);
     this.#checkOpen();
     const own = this.#overlay.get(key);
-    return own === undefined ? this.#reader.read(key) : own.value;
+    if (own === undefined) return this.#reader.read(key);
+    this.#holdUntilStored(own.number, gate);
+    return own.value;
   }
 
-  list(prefix: string, after: string | undefined, limit: number): StatePage {
+  list(prefix: string, after: string | undefined, limit: number, gate?: OutputGate): StatePage {
     checkKeyPart(prefix);
     if (after !== undefined) checkKeyPart(after);
     this.#checkOpen();
+    for (const number of this.#overlay.numbers(prefix)) this.#holdUntilStored(number, gate);
     const stored = this.#reader.liveKeys(prefix, after);
     return toPage(this.#overlay.over(stored, prefix, after), limit);
   }
@@ -119,14 +128,22 @@ class ConnectedStateClient implements StateClient {
     key: string,
     mutation: Mutation,
     durability: Durability,
+    gate?: OutputGate,
   ): Promise<WriteResult> | WriteResult {
     try {
       this.#check(key, mutation);
       if (this.#isUnderPressure()) return this.#sendForAnswer(key, mutation, "durable");
+      // A counter's value comes from the thread that owns it.
+      const needsResult = mutation.kind === "add";
+      if (durability === "durable" && gate !== undefined) {
+        return needsResult
+          ? this.#sendForAnswer(key, mutation, "gated", gate)
+          : this.#sendAnswered(key, mutation, "gated", gate);
+      }
       if (durability !== "memory") return this.#sendForAnswer(key, mutation, durability);
-      // The counter's value comes from the thread that owns it.
-      if (mutation.kind === "add") return this.#sendForAnswer(key, mutation, "async");
-      return this.#sendAnswered(key, mutation);
+      return needsResult
+        ? this.#sendForAnswer(key, mutation, "async")
+        : this.#sendAnswered(key, mutation, "memory");
     } catch (error) {
       return Promise.reject(error instanceof Error ? error : new Error(String(error)));
     }
@@ -182,12 +199,17 @@ class ConnectedStateClient implements StateClient {
     );
   }
 
-  /** Level `memory`: answered here, and read from the overlay until it is stored. */
-  #sendAnswered(key: string, mutation: Mutation): WriteResult {
-    const held = mutation.kind === "put" ? this.read(key) : undefined;
+  /** Answered here, and read from the overlay until it is stored. */
+  #sendAnswered(
+    key: string,
+    mutation: Mutation,
+    level: "memory" | "gated",
+    gate?: OutputGate,
+  ): WriteResult {
+    const held = mutation.kind === "put" ? this.read(key, gate) : undefined;
     if (held !== undefined && held.kind !== "register") throw wrongKind(held);
     const value = valueAfter(mutation);
-    const number = this.#send(key, mutation, "memory", { value, answer: undefined });
+    const number = this.#send(key, mutation, level, { value, answer: undefined, gate });
     this.#overlay.add(key, number, value);
     return NO_RESULT;
   }
@@ -195,25 +217,29 @@ class ConnectedStateClient implements StateClient {
   async #sendForAnswer(
     key: string,
     mutation: Mutation,
-    durability: "async" | "durable",
+    level: "async" | "durable" | "gated",
+    gate?: OutputGate,
   ): Promise<WriteResult> {
     const answer = Promise.withResolvers<WriteResult>();
-    const value = durability === "async" ? valueAfter(mutation) : undefined;
-    this.#send(key, mutation, durability, { value, answer });
+    const value = level === "async" ? valueAfter(mutation) : undefined;
+    this.#send(key, mutation, level, { value, answer, gate });
     return answer.promise;
   }
 
   #send(
     key: string,
     mutation: Mutation,
-    durability: Durability,
-    settling: Pick<PendingWrite, "value" | "answer">,
+    level: WriteLevel,
+    settling: Pick<PendingWrite, "value" | "answer"> & { readonly gate: OutputGate | undefined },
   ): number {
     const bytes = WRITE_BYTES + key.length + (mutation.kind === "put" ? mutation.value.length : 0);
     const number = this.#firstNumber + this.#pending.length;
-    this.#batch.push(key, mutation, durability);
+    const { value, answer, gate } = settling;
+    this.#batch.push(key, mutation, level);
     if (this.#pending.length === 0) this.#connection.port.ref();
-    this.#pending.push({ key, durability, bytes, ...settling, state: "waiting" });
+    const gates = gate === undefined ? undefined : new Set([gate]);
+    gate?.hold();
+    this.#pending.push({ key, level, bytes, value, answer, gates, state: "waiting" });
     this.#bytesInFlight += bytes;
     this.#flushLater();
     return number;
@@ -242,14 +268,22 @@ class ConnectedStateClient implements StateClient {
   }
 
   #settle({ executed, storedBelow, counters, rejected }: SettledMessage): void {
-    for (const { number, error } of rejected ?? []) {
-      const write = this.#pendingAt(number);
-      write.state = "rejected";
-      this.#overlay.drop(write.key, number);
-      write.answer?.reject(KvsError.fromWire(error));
-    }
     if (executed !== undefined) this.#settleExecuted(executed);
+    for (const { number, error } of rejected ?? []) {
+      this.#reject(this.#pendingAt(number), number, KvsError.fromWire(error));
+    }
     this.#settleStored(storedBelow, counters);
+  }
+
+  #reject(write: PendingWrite, number: number, error: KvsError): void {
+    const hasWriterToldOf = write.state === "executed" || write.answer === undefined;
+    write.state = "rejected";
+    this.#overlay.drop(write.key, number);
+    write.answer?.reject(error);
+    for (const gate of write.gates ?? []) {
+      if (hasWriterToldOf) gate.fail(error);
+      else gate.release();
+    }
   }
 
   #settleExecuted(executed: Float64Array): void {
@@ -279,11 +313,23 @@ class ConnectedStateClient implements StateClient {
       this.#bytesInFlight -= write.bytes;
       this.#overlay.drop(write.key, number);
       number += 1;
-      if (write.state === "rejected" || write.durability !== "durable") continue;
+      if (write.state === "rejected") continue;
+      for (const gate of write.gates ?? []) gate.release();
+      if (write.level !== "durable") continue;
       write.answer?.resolve(toResult(counters?.[counterIndex]));
       counterIndex += 1;
     }
     if (this.#pending.length === 0) this.#becomeIdle();
+  }
+
+  /** A2 of a gate: what it reads is a write that is not stored yet. */
+  #holdUntilStored(number: number, gate: OutputGate | undefined): void {
+    const { gates } = this.#pendingAt(number);
+    if (gates === undefined) return;
+    assert(gate !== undefined, "a client whose writes go through gates reads through gates");
+    if (gates.has(gate)) return;
+    gates.add(gate);
+    gate.hold();
   }
 
   #pendingAt(number: number): PendingWrite {
@@ -300,7 +346,10 @@ class ConnectedStateClient implements StateClient {
     const pending = this.#pending;
     this.#pending = [];
     this.#bytesInFlight = 0;
-    for (const write of pending) if (write.state === "waiting") write.answer?.reject(error);
+    for (const write of pending) {
+      if (write.state === "waiting") write.answer?.reject(error);
+      for (const gate of write.gates ?? []) gate.fail(error);
+    }
     this.#becomeIdle();
     this.#connection.port.close();
   }

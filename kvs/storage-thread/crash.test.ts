@@ -16,8 +16,8 @@ interface Said {
   readonly acked: readonly number[];
 }
 
-function startWriter(directory: string): ChildProcess {
-  const child = spawn(process.execPath, [writerProcess, directory], {
+function startWriter(directory: string, ...mode: readonly "gated"[]): ChildProcess {
+  const child = spawn(process.execPath, [writerProcess, directory, ...mode], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   onTestFinished(() => {
@@ -58,28 +58,31 @@ function numberAt(client: StateClient, key: string): number {
   return value === undefined ? Number.NaN : Number(value.value);
 }
 
-test("kill -9 in the midst of durable writes loses no acknowledged one, and invents none", async () => {
-  const rounds = fc.sample(fc.integer({ min: 1, max: 400 }), { numRuns: 8, seed: 20_260_102 });
-  for (const ackedCount of rounds) {
-    const directory = temporaryDirectory();
-    const { sent, acked } = await killAfter(startWriter(directory), ackedCount);
-    const thread = await startStorageThread({ directory });
-    const client = thread.client();
-    expect(acked.length).toBeGreaterThanOrEqual(ackedCount);
-    expect(numberAt(client, "counter")).toBeGreaterThanOrEqual(acked.length);
-    expect(numberAt(client, "counter")).toBeLessThanOrEqual(sent);
-    const lost = acked.filter((number) => numberAt(client, `put/${number}`) !== number);
-    expect(lost).toEqual([]);
-    expect(numberAt(client, "last")).toBeLessThanOrEqual(sent);
-    // The next run goes on from there.
-    const before = numberAt(client, "counter");
-    const { counter } = await client.write("counter", { kind: "add", delta: 1n }, "durable");
-    expect(Number(counter)).toBe(before + 1);
-    await client.write("last", { kind: "put", value: Buffer.from("-1") }, "durable");
-    expect(numberAt(client, "last")).toBe(-1);
-    await thread.close();
-  }
-});
+test.each([[[]], [["gated"]]] as const)(
+  "kill -9 in the midst of durable writes loses no acknowledged one, and invents none %s",
+  async (mode) => {
+    const rounds = fc.sample(fc.integer({ min: 1, max: 400 }), { numRuns: 6, seed: 20_260_102 });
+    for (const ackedCount of rounds) {
+      const directory = temporaryDirectory();
+      const { sent, acked } = await killAfter(startWriter(directory, ...mode), ackedCount);
+      const thread = await startStorageThread({ directory });
+      const client = thread.client();
+      expect(acked.length).toBeGreaterThanOrEqual(ackedCount);
+      expect(numberAt(client, "counter")).toBeGreaterThanOrEqual(acked.length);
+      expect(numberAt(client, "counter")).toBeLessThanOrEqual(sent);
+      const lost = acked.filter((number) => numberAt(client, `put/${number}`) !== number);
+      expect(lost).toEqual([]);
+      expect(numberAt(client, "last")).toBeLessThanOrEqual(sent);
+      // The next run goes on from there.
+      const before = numberAt(client, "counter");
+      const { counter } = await client.write("counter", { kind: "add", delta: 1n }, "durable");
+      expect(Number(counter)).toBe(before + 1);
+      await client.write("last", { kind: "put", value: Buffer.from("-1") }, "durable");
+      expect(numberAt(client, "last")).toBe(-1);
+      await thread.close();
+    }
+  },
+);
 
 test("a second process is refused the directory, and gets it the moment the first is killed", async () => {
   const directory = temporaryDirectory();

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { startStorageThread } from "../index.ts";
+import { OutputGate, startStorageThread } from "../index.ts";
 import type { Mutation, StateClient } from "../index.ts";
 import { canMountFileSystems, mountSmallFileSystem } from "../testing/small-file-system.ts";
 
@@ -54,6 +54,34 @@ describe.runIf(canMountFileSystems)("a full disk", () => {
     const again = reopened.client();
     expect(again.list("", undefined, 1000).entries).toHaveLength(keys.length + 2);
     expect(again.read("counter")).toEqual({ kind: "counter", value: BigInt(keys.length + 1) });
+  });
+
+  test("fails the gates of what was written and read in vain", async () => {
+    const mounted = mountSmallFileSystem(4 * 1024 * 1024);
+    const directory = join(mounted, "state");
+    mkdirSync(directory);
+    const thread = await startStorageThread({ directory, groupLimits: { retryDelayMs: 1 } });
+    onTestFinished(() => thread.terminate());
+    const client = thread.client();
+    await client.write("counter", add, "durable");
+    writeFileSync(join(mounted, "filler"), Buffer.alloc(3_500_000));
+
+    const huge: Mutation = { kind: "put", value: new Uint8Array(900_000).fill(1) };
+    const [writer, reader] = [new OutputGate(), new OutputGate()];
+    expect(client.write("huge", huge, "durable", writer)).toEqual({});
+    expect(client.read("huge", reader)?.kind).toBe("register");
+    for (const gate of [writer, reader]) {
+      await expect(gate.open()).rejects.toMatchObject({ code: "STORE_FULL", retryable: true });
+    }
+    expect(client.read("huge", new OutputGate())).toBeUndefined();
+
+    rmSync(join(mounted, "filler"));
+    // A durable write tries at once whether there is space; one through a gate would not.
+    await client.write("counter", add, "durable");
+    const late = new OutputGate();
+    await client.write("counter", add, "durable", late);
+    await late.open();
+    expect(client.read("counter", new OutputGate())).toEqual({ kind: "counter", value: 3n });
   });
 
   test("keeps a write that was answered at level async until there is space for it", async () => {

@@ -3,11 +3,11 @@ import { KvsError } from "../errors.ts";
 import { counterValue } from "../lattice/counter.ts";
 import { isKind } from "../lattice/entry.ts";
 import { toReplicaId } from "../lattice/replica-id.ts";
-import type { Durability, Mutation } from "../state-client.ts";
+import type { Mutation } from "../state-client.ts";
 import { MemoryStore } from "../store/memory-store.ts";
 import { FaultyStore } from "../testing/faulty-store.ts";
 import { GROUP_LIMITS, GroupCommit } from "./group-commit.ts";
-import type { GroupLimits, Write } from "./group-commit.ts";
+import type { GroupLimits, Write, WriteLevel } from "./group-commit.ts";
 import { Replica } from "./replica.ts";
 
 interface NamedWrite extends Write {
@@ -37,12 +37,12 @@ class Rig {
     });
   }
 
-  add(name: string, durability: Durability, key = "k", delta = 1n): void {
-    this.submit(name, { kind: "add", delta }, durability, key);
+  add(name: string, level: WriteLevel, key = "k", delta = 1n): void {
+    this.submit(name, { kind: "add", delta }, level, key);
   }
 
-  submit(name: string, mutation: Mutation, durability: Durability, key = "k"): void {
-    this.groups.submit([{ name, key, mutation, durability }]);
+  submit(name: string, mutation: Mutation, level: WriteLevel, key = "k"): void {
+    this.groups.submit([{ name, key, mutation, level }]);
   }
 
   async until(condition: () => boolean): Promise<void> {
@@ -116,6 +116,17 @@ describe("a group", () => {
     expect(rig.answers.slice(2)).toEqual(["a stored 1", "b stored 2", "c stored 3"]);
   });
 
+  test("answers a gated write when it is executed, and says when it is stored", async () => {
+    const rig = new Rig();
+    rig.store.hold();
+    rig.add("a", "gated");
+    rig.add("b", "gated");
+    expect(rig.answers).toEqual(["a executed 1", "b executed 2"]);
+    rig.store.release();
+    await rig.untilAnswered(4);
+    expect(rig.answers.slice(2)).toEqual(["a stored 1", "b stored 2"]);
+  });
+
   test("rejects a write that fails its checks alone", async () => {
     const rig = new Rig();
     rig.add("a", "durable");
@@ -187,6 +198,31 @@ describe("a full store", () => {
     expect(rig.stored()).toBe(2n);
     rig.add("e", "async");
     expect(rig.answers).toContain("e executed 3");
+  });
+
+  test("rejects its gated writes and those that were answered after them, and counts without them", async () => {
+    const rig = new Rig();
+    rig.store.hold();
+    rig.store.failWith(full);
+    rig.add("a", "gated");
+    await rig.until(() => rig.store.merges === 1);
+    rig.add("b", "gated");
+    rig.add("c", "durable");
+    rig.store.release();
+    await rig.until(() => rig.answers.length === 4);
+    rig.add("d", "gated");
+    rig.store.failWith(undefined);
+    await rig.untilAnswered(6);
+    expect(rig.answers).toEqual([
+      "a executed 1",
+      "b executed 2",
+      "a STORE_FULL",
+      "b STORE_FULL",
+      "d STORE_FULL",
+      "c stored 1",
+    ]);
+    rig.add("e", "gated");
+    expect(rig.answers.at(-1)).toBe("e executed 2");
   });
 
   test("tries again at once for a durable write, and does not spin without one", async () => {

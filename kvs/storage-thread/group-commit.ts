@@ -6,11 +6,13 @@
 // G1. A write is executed against everything before it, also what is not stored yet; every add of a
 //     group gets its own running value, and each key is stored once for each group.
 // G2. A write that fails its checks is rejected alone.
-// G3. `durable` is answered after its group is stored. `async` and `memory` are answered when they
-//     are executed, and are stored with their group: what a crash may take is two groups.
-// G4. Where the store is full, the durable writes of the group are rejected and not applied: writes
-//     after them are executed again without them (an answer that was given stays given). Answered
-//     writes wait for space in memory; until a retry succeeds, no further ones are taken.
+// G3. `durable` is answered after its group is stored. `gated`, `async` and `memory` are answered when
+//     they are executed, and are stored with their group: what a crash may take is two groups.
+// G4. Where the store is full, the durable and the gated writes of the group are rejected and not
+//     applied, and so are the gated writes after them, whose answers may come from them (the gates see
+//     to it that nobody has heard). Other writes after them are executed again without them (an answer
+//     that was given stays given). Answered writes wait for space in memory; until a retry succeeds, no
+//     further ones are taken.
 // G5. Any other failure of the store, or a commit that does not end, is fatal: what is on the disk is
 //     then unknown, and only opening the store again tells.
 // G6. A group is limited in writes and bytes; writes beyond wait in the queue, which the clients'
@@ -24,10 +26,13 @@ import type { Durability, Mutation } from "../state-client.ts";
 import type { Delta, Store } from "../store/store.ts";
 import type { Replica } from "./replica.ts";
 
+/** `gated` is `durable` through an output gate. */
+export type WriteLevel = Durability | "gated";
+
 export interface Write {
   readonly key: string;
   readonly mutation: Mutation;
-  readonly durability: Durability;
+  readonly level: WriteLevel;
 }
 
 /** Hears of each write: `executed` for those not durable, then `stored`; or `rejected`, at any time. */
@@ -120,7 +125,7 @@ export class GroupCommit<W extends Write> {
     for (const write of this.#queue) {
       if (this.#isGroupFull()) break;
       taken += 1;
-      if (this.#full !== undefined && write.durability !== "durable") {
+      if (this.#full !== undefined && write.level !== "durable") {
         this.#sink.rejected(write, this.#full);
       } else {
         this.#join({ write, counter: undefined, isAnswered: false });
@@ -146,7 +151,7 @@ export class GroupCommit<W extends Write> {
     }
     this.#collecting.members.push(member);
     this.#collecting.bytes += write.key.length + mutationBytes(write.mutation);
-    if (write.durability === "durable" || member.isAnswered) return;
+    if (write.level === "durable" || member.isAnswered) return;
     member.isAnswered = true;
     this.#sink.executed(write, member.counter);
   }
@@ -179,7 +184,7 @@ export class GroupCommit<W extends Write> {
   /** A durable write is worth an attempt at once; answered ones alone wait for the retry. */
   #waitsForSpace(): boolean {
     if (this.#full === undefined) return false;
-    return this.#collecting.members.every(({ write }) => write.durability !== "durable");
+    return this.#collecting.members.every(({ write }) => write.level !== "durable");
   }
 
   async #commit(): Promise<void> {
@@ -228,11 +233,15 @@ export class GroupCommit<W extends Write> {
     this.#stopWaiting();
     this.#full = cause;
     for (const member of group.members) {
-      if (member.write.durability === "durable") this.#sink.rejected(member.write, cause);
+      const { level } = member.write;
+      if (level === "durable" || level === "gated") this.#sink.rejected(member.write, cause);
       else if (this.#draining === undefined) this.#join(member);
       else this.#lose(member, cause);
     }
-    for (const member of later.members) this.#join(member);
+    for (const member of later.members) {
+      if (member.write.level === "gated") this.#sink.rejected(member.write, cause);
+      else this.#join(member);
+    }
     this.#retry = setTimeout(() => {
       this.#stopWaiting();
       this.#proceed();

@@ -30,6 +30,11 @@ export class Overlay {
     if (this.#writes.get(key)?.number === number) this.#writes.delete(key);
   }
 
+  /** The writes that lie over the keys with a prefix. */
+  *numbers(prefix: string): Generator<number> {
+    for (const [key, { number }] of this.#writes) if (key.startsWith(prefix)) yield number;
+  }
+
   /** Lays the own writes over stored keys, which come in order. */
   *over(
     stored: Iterable<ListedKey>,

@@ -7,8 +7,8 @@
 import type { MessagePort } from "node:worker_threads";
 import type { KvsErrorWire } from "../errors.ts";
 import { ByteReader, ByteWriter } from "../lattice/byte-codec.ts";
-import type { Durability, Mutation } from "../state-client.ts";
-import type { GroupLimits, Write } from "./group-commit.ts";
+import type { Mutation } from "../state-client.ts";
+import type { GroupLimits, Write, WriteLevel } from "./group-commit.ts";
 
 /** What a thread needs to reach the store: post it with `port` in the transfer list. */
 export interface StateConnection {
@@ -93,7 +93,7 @@ export interface StorageThreadData {
 }
 
 const KINDS = ["put", "add", "delete"] as const;
-const DURABILITIES = ["memory", "async", "durable"] as const;
+const LEVELS = ["memory", "async", "durable", "gated"] as const;
 
 /** Packs writes for one message. */
 export class WriteBatch {
@@ -109,9 +109,9 @@ export class WriteBatch {
   }
 
   /** Copies the value: the caller's memory is its own again. */
-  push(key: string, mutation: Mutation, durability: Durability): void {
+  push(key: string, mutation: Mutation, level: WriteLevel): void {
     this.#keys.push(key);
-    this.#ops.u8(KINDS.indexOf(mutation.kind) | (DURABILITIES.indexOf(durability) << 4));
+    this.#ops.u8(KINDS.indexOf(mutation.kind) | (LEVELS.indexOf(level) << 4));
     if (mutation.kind === "put") {
       this.#ops.u32(mutation.value.byteLength);
       this.#ops.bytes(mutation.value);
@@ -135,9 +135,9 @@ export function* readWrites(message: WritesMessage): Generator<Write> {
   for (const key of message.keys) {
     const head = reader.u8();
     const kind = KINDS[head & 0x0f];
-    const durability = DURABILITIES[head >> 4];
-    if (kind === undefined || durability === undefined) throw new RangeError(`head ${head}`);
-    yield { key, durability, mutation: readMutation(kind, reader) };
+    const level = LEVELS[head >> 4];
+    if (kind === undefined || level === undefined) throw new RangeError(`head ${head}`);
+    yield { key, level, mutation: readMutation(kind, reader) };
   }
 }
 

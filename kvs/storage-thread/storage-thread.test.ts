@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { KvsError, startStorageThread } from "../index.ts";
+import { KvsError, OutputGate, startStorageThread } from "../index.ts";
 import type {
   Durability,
   Mutation,
@@ -36,8 +36,9 @@ async function write(
   key: string,
   mutation: Mutation,
   level: Durability = "durable",
+  gate?: OutputGate,
 ): Promise<WriteResult> {
-  return client.write(key, mutation, level);
+  return client.write(key, mutation, level, gate);
 }
 
 function textOf(value: StateValue | undefined): string | undefined {
@@ -69,6 +70,117 @@ async function firstMessage(worker: Worker): Promise<unknown> {
     worker.once("error", reject);
   });
 }
+
+describe("through an output gate, a client", () => {
+  test("puts and deletes at level durable without a promise, reads that, and lets it out when it is stored", async () => {
+    const thread = await start();
+    const [client, other] = [thread.client(), thread.client()];
+    const gate = new OutputGate();
+    expect(client.write("k", put("one"), "durable", gate)).toEqual({});
+    expect(textOf(client.read("k", gate))).toBe("one");
+    expect(client.list("", undefined, 9, gate).entries).toEqual([{ key: "k", kind: "register" }]);
+    expect(other.read("k")).toBeUndefined();
+    await gate.open();
+    expect(textOf(other.read("k"))).toBe("one");
+
+    const second = new OutputGate();
+    expect(client.write("k", { kind: "delete" }, "durable", second)).toEqual({});
+    expect(client.read("k", second)).toBeUndefined();
+    expect(textOf(other.read("k"))).toBe("one");
+    await second.open();
+    expect(other.read("k")).toBeUndefined();
+  });
+
+  test("gets an add's value before it is stored, and lets it out after", async () => {
+    const thread = await start();
+    const [client, other] = [thread.client(), thread.client()];
+    for (let count = 1n; count <= 50n; count += 1n) {
+      const gate = new OutputGate();
+      expect(await client.write("k", add, "durable", gate)).toEqual({ counter: count });
+      expect(client.read("k", gate)).toEqual({ kind: "counter", value: count });
+      await gate.open();
+      expect(other.read("k")).toEqual({ kind: "counter", value: count });
+    }
+  });
+
+  test("waits for what others wrote and it has read or listed, and for nothing else", async () => {
+    const thread = await start();
+    const [client, other] = [thread.client(), thread.client()];
+    const [writer, reader, lister, stranger] = Array.from({ length: 4 }, () => new OutputGate());
+    void client.write("p/k", put("dirty"), "durable", writer);
+    expect(textOf(client.read("p/k", reader))).toBe("dirty");
+    expect(client.read("p/k", reader)?.kind).toBe("register");
+    expect(client.list("p/", undefined, 9, lister).entries).toHaveLength(1);
+    expect(client.read("q", stranger)).toBeUndefined();
+    expect(client.list("q/", undefined, 9, stranger).entries).toEqual([]);
+    expect(stranger?.open()).toBeUndefined();
+    expect(other.read("p/k")).toBeUndefined();
+    await reader?.open();
+    expect(textOf(other.read("p/k"))).toBe("dirty");
+    await Promise.all([writer?.open(), lister?.open()]);
+  });
+
+  test("hears at once of a write that makes no sense, and the gate is not shut by it", async () => {
+    const client = (await start()).client();
+    await write(client, "k", add);
+    const gate = new OutputGate();
+    expect(await errorOf(write(client, "k", put("no"), "durable", gate))).toMatchObject({
+      code: "WRONG_KIND",
+    });
+    const tooMuch: Mutation = { kind: "add", delta: 2n ** 53n };
+    expect(await errorOf(write(client, "k", tooMuch, "durable", gate))).toMatchObject({
+      code: "COUNTER_OVERFLOW",
+    });
+    expect(gate.open()).toBeUndefined();
+  });
+
+  test("fails its gate where another thread has given the key another kind meanwhile", async () => {
+    const thread = await start();
+    const [client, other] = [thread.client(), thread.client()];
+    // Which of the two comes first is open; what comes second, sent before it saw the first, has failed.
+    for (let round = 0; round < 40; round += 1) {
+      const key = `k${round}`;
+      const gate = new OutputGate();
+      const added = write(other, key, add);
+      expect(client.write(key, put("late"), "durable", gate)).toEqual({});
+      const outcomes = await Promise.allSettled([added, gate.open()]);
+      const errors = outcomes.flatMap((outcome): unknown[] =>
+        outcome.status === "rejected" ? [outcome.reason] : [],
+      );
+      expect(errors).toEqual([expect.objectContaining({ code: "WRONG_KIND" })]);
+      const isCounter = other.read(key)?.kind === "counter";
+      expect(outcomes[isCounter ? 0 : 1]?.status).toBe("fulfilled");
+    }
+  });
+
+  test("fails every gate that is shut when the storage thread ends", async () => {
+    const thread = await start();
+    const client = thread.client();
+    const [writer, reader] = [new OutputGate(), new OutputGate()];
+    void client.write("k", put("one"), "durable", writer);
+    client.read("k", reader);
+    const ended = thread.terminate();
+    const errors = await Promise.all(
+      [writer, reader].map(async (gate) => errorOf(gate.open() ?? ended)),
+    );
+    for (const error of errors) expect(error).toMatchObject({ code: "STORE_UNAVAILABLE" });
+    await ended;
+  });
+
+  test("waits for the disk within the write once many are not stored", async () => {
+    const thread = await start({ clientLimits: { writesInFlightMax: 8 } });
+    const client = thread.client();
+    const gate = new OutputGate();
+    const answers = Array.from({ length: 8 }, (_, index) =>
+      client.write(`k${index}`, put("x"), "durable", gate),
+    );
+    expect(answers.map((answer) => answer instanceof Promise)).toEqual([
+      ...Array<boolean>(4).fill(false),
+      ...Array<boolean>(4).fill(true),
+    ]);
+    await Promise.all([...answers, gate.open()]);
+  });
+});
 
 describe("a client", () => {
   test.each(levels)(

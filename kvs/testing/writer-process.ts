@@ -1,13 +1,14 @@
 // A process to be killed: it opens the directory given as its argument and writes at level durable
-// until it ends. Each line of its output is a fact that was true when it was written:
+// until it ends; with a second argument, "gated", through output gates. Each line of its output is a
+// fact that was true when it was written:
 //
 //   ready            the store is open
 //   sent <n>         write n was begun: an add of 1, a put of `put/<n>` and a put of `last`
-//   acked <n>        all three were acknowledged
+//   acked <n>        all three were acknowledged, and their gate has opened
 
 import assert from "node:assert/strict";
 import { writeSync } from "node:fs";
-import { startStorageThread } from "../index.ts";
+import { OutputGate, startStorageThread } from "../index.ts";
 import type { StateClient } from "../index.ts";
 
 const STDOUT = 1;
@@ -15,8 +16,8 @@ const IN_FLIGHT = 16;
 const PAUSE = new Int32Array(new SharedArrayBuffer(4));
 const PAUSE_MS = 1;
 
-const directory = process.argv[2];
-assert(directory !== undefined, "usage: writer-process.ts <directory>");
+const [directory, mode] = process.argv.slice(2);
+assert(directory !== undefined, "usage: writer-process.ts <directory> [gated]");
 const thread = await startStorageThread({ directory });
 const client = thread.client();
 let next = 0;
@@ -28,12 +29,14 @@ async function writeForEver(state: StateClient): Promise<void> {
     const number = (next += 1);
     say(`sent ${number}`);
     const value = Buffer.from(String(number));
+    const gate = mode === "gated" ? new OutputGate() : undefined;
     // One after the other, by design: so many writers are in flight and no more.
     await Promise.all([
-      state.write("counter", { kind: "add", delta: 1n }, "durable"),
-      state.write(`put/${number}`, { kind: "put", value }, "durable"),
-      state.write("last", { kind: "put", value }, "durable"),
+      state.write("counter", { kind: "add", delta: 1n }, "durable", gate),
+      state.write(`put/${number}`, { kind: "put", value }, "durable", gate),
+      state.write("last", { kind: "put", value }, "durable", gate),
     ]);
+    await gate?.open();
     say(`acked ${number}`);
   }
 }

@@ -437,11 +437,18 @@ test("a disk that fills up refuses writes by name, keeps reading, and recovers w
   const write = await tenant.api("PUT", "/v1/state/large", { body: "x".repeat(900_000) });
   expect(write.status).toBe(507);
   expect(write.code).toBe("STORAGE_FULL");
+  // The function has been told that its write is taken; its answer waits for the disk.
+  const answer = await tenant.invoke("app/remember", "x".repeat(900_000));
+  expect(answer.status).toBe(507);
+  expect(answer.code).toBe("STORAGE_FULL");
+  expect((await tenant.api("GET", "/v1/state/note")).status).toBe(404);
   expect((await tenant.api("GET", "/v1/state/k")).body.toString()).toBe("v");
   expect((await tenant.invoke("app/version", null)).json()).toBe("one");
   rmSync(filler);
   expect((await tenant.upload("other", await behaviours("two"))).status).toBe(201);
   expect((await tenant.api("PUT", "/v1/state/large", { body: "y" })).status).toBe(204);
+  expect((await tenant.invoke("app/remember", "short")).status).toBe(200);
+  expect((await tenant.invoke("app/recall", null)).json()).toBe("short");
   expect((await tenant.api("GET", "/v1/state/k")).body.toString()).toBe("v");
 });
 

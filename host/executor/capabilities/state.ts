@@ -35,7 +35,7 @@ export function stateCapability(
     const invalid = checkKey(key);
     if (invalid !== undefined) return invalid;
     try {
-      const value = state.read(prefix + key);
+      const value = state.read(prefix + key, scope.gate);
       if (value === undefined) return { tag: "ok", val: undefined };
       if (value.kind !== "register") return wrongKind(value.kind);
       return { tag: "ok", val: value.value };
@@ -53,7 +53,7 @@ export function stateCapability(
     const invalid = checkKey(key);
     if (invalid !== undefined) return invalid;
     try {
-      const written = state.write(prefix + key, mutation, level);
+      const written = state.write(prefix + key, mutation, level, scope.gate);
       if (!(written instanceof Promise)) return { tag: "ok", val: toValue(written) };
       scope.suspended();
       gate.enter();
@@ -104,6 +104,7 @@ export function stateCapability(
             prefix + keyPrefix,
             after === undefined ? undefined : prefix + after,
             limit,
+            scope.gate,
           );
           const keys = page.entries.map((entry) => entry.key.slice(prefix.length));
           return { tag: "ok", val: { keys, next: page.next?.slice(prefix.length) } };
@@ -115,7 +116,7 @@ export function stateCapability(
         const invalid = checkKey(key);
         if (invalid !== undefined) return invalid;
         try {
-          const value = state.read(prefix + key);
+          const value = state.read(prefix + key, scope.gate);
           if (value === undefined) return { tag: "ok", val: 0n };
           if (value.kind !== "counter") return wrongKind(value.kind);
           return { tag: "ok", val: value.value };
