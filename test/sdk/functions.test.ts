@@ -40,6 +40,8 @@ describe.each<JavaScriptEngine>(["quickjs", "starlingmonkey"])("functions on %s"
     ["bytes", undefined, { mediaType: "application/octet-stream", body: "é€😀" }],
     ["doubled", { n: 4 }, 8],
     ["schema", 4, 12],
+    ["schemaLater", 4, 12],
+    ["thenable", 1, 2],
   ])("%s(%j) is %j", async (name, input, output) => {
     expect(await host.call(name, input)).toEqual({ tag: "ok", val: output });
   });
@@ -57,11 +59,17 @@ describe.each<JavaScriptEngine>(["quickjs", "starlingmonkey"])("functions on %s"
     ["another media type", "addOne", Uint8Array.of(0x31), "text/plain", 'not "text/plain"'],
     ["what a parser refuses", "doubled", { n: "4" }, "application/json", "$.n is a number"],
     ["what a schema refuses", "schema", 5, "application/json", "$.a.b: is not 4"],
+    ["what it refuses later", "schemaLater", "4", "application/json", "$: is no number"],
   ])("%s is invalid input", async (_, name, input, mediaType, message) => {
     expect(await host.call(name, input, mediaType)).toMatchObject({
       tag: "err",
       val: { tag: "invalid-input", val: expect.stringContaining(message) },
     });
+  });
+
+  test("what a function began and did not wait for runs all the same", async () => {
+    expect(await host.call("goesOn")).toEqual({ tag: "ok", val: "answered" });
+    expect(host.counters.get("gone on")).toBe(1n);
   });
 
   test("an unknown function is named", async () => {

@@ -30,12 +30,15 @@ export function takeBuildLog(): readonly BuildLogEntry[] {
 let indent = "";
 const counts = new Map<string, number>();
 const timersMs = new Map<string, number>();
+let hasLabels = false;
 
 /** Labels and groups of one invocation are not the next one's. */
 export function resetConsole(): void {
   indent = "";
-  if (counts.size > 0) counts.clear();
-  if (timersMs.size > 0) timersMs.clear();
+  if (!hasLabels) return;
+  hasLabels = false;
+  counts.clear();
+  timersMs.clear();
 }
 
 function emit(level: WitLogLevel, text: string): void {
@@ -57,7 +60,9 @@ function elapsed(label: string): string | undefined {
 }
 
 function remember<T>(labels: Map<string, T>, label: string, value: T): void {
-  if (labels.size < LABELS_MAX || labels.has(label)) labels.set(label, value);
+  if (labels.size >= LABELS_MAX && !labels.has(label)) return;
+  labels.set(label, value);
+  hasLabels = true;
 }
 
 export const functionConsole: Console = {

@@ -57,6 +57,7 @@ export class UnserializableError extends Error {
 }
 
 const DEPTH_MAX = 500;
+const PATH_CHARACTERS_MAX = 500;
 
 /**
  * JSON text, or an `UnserializableError` where `JSON.stringify` would lose something in silence.
@@ -64,54 +65,91 @@ const DEPTH_MAX = 500;
  */
 export function encodeJson(value: unknown): string {
   if (value === undefined) return "null";
-  checkCarried(value, "$", []);
+  // As `JSON.stringify` writes it, at a third of its price.
+  if (typeof value === "number" && Number.isFinite(value)) return String(value);
+  const loss = lossOf(value, []);
+  if (loss !== undefined) throw toError(loss);
   return JSON.stringify(value) ?? "null";
 }
 
-function checkCarried(value: unknown, path: string, ancestors: object[]): void {
+/** What JSON cannot carry. The path to it is made on the way out: nearly always there is none to make. */
+interface Loss {
+  readonly path: string;
+  readonly reason: string;
+}
+
+function toError({ path, reason }: Loss): UnserializableError {
+  const whole = `$${path}`;
+  const isLong = whole.length > PATH_CHARACTERS_MAX;
+  return new UnserializableError(
+    isLong ? `${whole.slice(0, PATH_CHARACTERS_MAX)}…` : whole,
+    reason,
+  );
+}
+
+function lossOf(value: unknown, ancestors: object[]): Loss | undefined {
   switch (typeof value) {
     case "string":
     case "boolean":
     case "undefined":
-      return;
+      return undefined;
     case "number":
-      if (Number.isFinite(value)) return;
-      throw new UnserializableError(path, `is ${String(value)}, which JSON cannot carry`);
+      return Number.isFinite(value)
+        ? undefined
+        : here(`is ${String(value)}, which JSON cannot carry`);
+    case "object":
+      return value === null ? undefined : lossOfObject(value, ancestors);
     case "bigint":
-      throw new UnserializableError(path, "is a bigint, which JSON cannot carry: use a string");
+      return here("is a bigint, which JSON cannot carry: use a string");
     case "symbol":
     case "function":
-      throw new UnserializableError(path, `is a ${typeof value}, which JSON cannot carry`);
-    case "object":
-      if (value !== null) checkObject(value, path, ancestors);
-      return;
+      return here(`is a ${typeof value}, which JSON cannot carry`);
     default:
-      throw new UnserializableError(path, `is a ${typeof value}`);
+      return here(`is a ${typeof value}`);
   }
 }
 
-function checkObject(value: object, path: string, ancestors: object[]): void {
-  if (ancestors.includes(value)) {
-    throw new UnserializableError(path, "refers back to a value that contains it");
+function here(reason: string): Loss {
+  return { path: "", reason };
+}
+
+function lossOfObject(value: object, ancestors: object[]): Loss | undefined {
+  if (ancestors.includes(value)) return here("refers back to a value that contains it");
+  if (ancestors.length === DEPTH_MAX) return here(`is more than ${DEPTH_MAX} levels deep`);
+  const isArray = Array.isArray(value);
+  if (!isArray && Object.getPrototypeOf(value) !== Object.prototype) {
+    const reason = lossInJson(value);
+    if (reason !== undefined) return here(reason);
   }
-  if (ancestors.length === DEPTH_MAX) {
-    throw new UnserializableError(path, `is more than ${DEPTH_MAX} levels deep`);
-  }
-  const loss = lossInJson(value);
-  if (loss !== undefined) throw new UnserializableError(path, loss);
   ancestors.push(value);
-  if (hasToJson(value)) {
-    checkCarried(value.toJSON(""), path, ancestors);
-  } else if (Array.isArray(value)) {
-    for (let index = 0; index < value.length; index += 1) {
-      checkCarried(value[index], `${path}[${index}]`, ancestors);
-    }
-  } else {
-    for (const [key, item] of Object.entries(value)) {
-      checkCarried(item, pathOfKey(path, key), ancestors);
-    }
-  }
+  const loss = hasToJson(value)
+    ? lossOf(value.toJSON(""), ancestors)
+    : isArray
+      ? lossOfItems(value, ancestors)
+      : lossOfMembers(value, ancestors);
   ancestors.pop();
+  return loss;
+}
+
+function lossOfItems(items: readonly unknown[], ancestors: object[]): Loss | undefined {
+  for (let index = 0; index < items.length; index += 1) {
+    const loss = lossOf(items[index], ancestors);
+    if (loss !== undefined) return { ...loss, path: `[${index}]${loss.path}` };
+  }
+  return undefined;
+}
+
+/** By index: an iteration over entries costs an interpreter twice as much. */
+function lossOfMembers(value: object, ancestors: object[]): Loss | undefined {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Any object is one of these.
+  const members = value as Readonly<Record<string, unknown>>;
+  const keys = Object.keys(members);
+  for (let index = 0; index < keys.length; index += 1) {
+    const key = keys[index] ?? "";
+    const loss = lossOf(members[key], ancestors);
+    if (loss !== undefined) return { ...loss, path: `${pathOfKey(key)}${loss.path}` };
+  }
+  return undefined;
 }
 
 function hasToJson(value: object): value is { toJSON(key: string): unknown } {
@@ -133,9 +171,8 @@ function lossInJson(value: object): string | undefined {
 }
 
 const IDENTIFIER = /^[A-Za-z_$][\w$]*$/;
-const PATH_CHARACTERS_MAX = 500;
+const KEY_CHARACTERS_MAX = 100;
 
-function pathOfKey(path: string, key: string): string {
-  if (path.length > PATH_CHARACTERS_MAX) return path.endsWith("…") ? path : `${path}…`;
-  return IDENTIFIER.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key.slice(0, 100))}]`;
+function pathOfKey(key: string): string {
+  return IDENTIFIER.test(key) ? `.${key}` : `[${JSON.stringify(key.slice(0, KEY_CHARACTERS_MAX))}]`;
 }

@@ -1,11 +1,12 @@
 // The component's two exports, made of the author's. The generated entry calls `serve` last.
 //
-// V1. `handle` settles with a payload or throws a `HandleFailure`: anything else would be a trap.
+// V1. `handle` settles with a payload or a `HandleFailure`: anything else would be a trap.
 // V2. The manifest is text before the snapshot is taken: `describe` runs none of the author's code.
+// V3. A function that gives no promise costs none: each takes an interpreter more than a microsecond.
 
 import { beginInvocation, context } from "../context.ts";
 import { resetConsole, takeBuildLog } from "../console/console.ts";
-import { fromBytes } from "../engine.ts";
+import { fromBytes, isQuickJs } from "../engine.ts";
 import { installLineTable } from "../errors/stack-trace.ts";
 import type { LineTable } from "../errors/line-table.ts";
 import { InvalidInputError } from "../fn.ts";
@@ -24,10 +25,12 @@ import {
   unserializable,
 } from "./payload.ts";
 import type { Payload } from "./payload.ts";
+import { settle } from "./settled.ts";
+import type { Settled } from "./settled.ts";
 
 interface App {
   describe(): string;
-  handle(functionName: string, input: Payload): Promise<Payload>;
+  handle(functionName: string, input: Payload): Payload | Settled<Payload>;
   /** Kept only so that it is in the snapshot, where the build finds it. */
   readonly buildLog: string;
 }
@@ -40,30 +43,39 @@ export function serve(exported: Readonly<Record<string, unknown>>, lineTable: st
   const manifest = manifestJson(functions);
   const buildLog = asciiJson({ buildLog: "downpour.1", entries: takeBuildLog() });
   startServing();
+  const invoke = (functionName: string, input: Payload): Payload | Promise<Payload> => {
+    startClock();
+    beginInvocation();
+    resetConsole();
+    const definition = functions.get(functionName);
+    if (definition !== undefined) return run(definition, input);
+    throw new HandleFailure({ tag: "unknown-function", val: functionName });
+  };
   return {
     buildLog,
     describe: () => manifest,
-    async handle(functionName, input) {
-      startClock();
-      beginInvocation();
-      resetConsole();
-      const definition = functions.get(functionName);
-      if (definition === undefined) {
-        throw new HandleFailure({ tag: "unknown-function", val: functionName });
-      }
-      let output: unknown;
-      try {
-        const value = definition.kind === "raw" ? toRawInput(input) : decodeInput(input);
-        const parsed = definition.parseInput === undefined ? value : await parse(definition, value);
-        output = definition.handler(parsed, context);
-        // An await costs a turn of the job queue, which a function that is not async need not pay.
-        if (isThenable(output)) output = await output;
-      } catch (thrown) {
-        throw new HandleFailure(toFailure(thrown));
-      }
-      return encode(definition.kind, output);
-    },
+    handle: isQuickJs ? (functionName, input) => settle(() => invoke(functionName, input)) : invoke,
   };
+}
+
+function run(definition: RunnableFunction, input: Payload): Payload | Promise<Payload> {
+  let output: unknown;
+  try {
+    const value = definition.kind === "raw" ? toRawInput(input) : decodeInput(input);
+    const parsed = definition.parseInput === undefined ? value : parse(definition, value);
+    output = isThenable(parsed)
+      ? Promise.resolve(parsed).then((settled) => definition.handler(settled, context))
+      : definition.handler(parsed, context);
+  } catch (thrown) {
+    throw new HandleFailure(toFailure(thrown));
+  }
+  if (!isThenable(output)) return encode(definition.kind, output);
+  return Promise.resolve(output).then(
+    (settled) => encode(definition.kind, settled),
+    (thrown: unknown) => {
+      throw new HandleFailure(toFailure(thrown));
+    },
+  );
 }
 
 function isThenable(value: unknown): boolean {
@@ -71,13 +83,18 @@ function isThenable(value: unknown): boolean {
 }
 
 /** What a parser throws says that the input is wrong, unless it is a failure of the author's. */
-async function parse(definition: RunnableFunction, value: unknown): Promise<unknown> {
+function parse(definition: RunnableFunction, value: unknown): unknown {
   try {
-    return await definition.parseInput?.(value);
+    const parsed = definition.parseInput?.(value);
+    return isThenable(parsed) ? Promise.resolve(parsed).catch(refuseInput) : parsed;
   } catch (thrown) {
-    if (thrown instanceof InvalidInputError || thrown instanceof FunctionError) throw thrown;
-    throw new InvalidInputError(thrown instanceof Error ? thrown.message : String(thrown));
+    return refuseInput(thrown);
   }
+}
+
+function refuseInput(thrown: unknown): never {
+  if (thrown instanceof InvalidInputError || thrown instanceof FunctionError) throw thrown;
+  throw new InvalidInputError(thrown instanceof Error ? thrown.message : String(thrown));
 }
 
 function toRawInput({ mediaType, body }: Payload): RawInput {

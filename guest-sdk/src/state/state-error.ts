@@ -73,23 +73,18 @@ export class StateUnavailableError extends StateError {
 }
 
 /**
- * Runs a host call that passes these keys, and gives its refusal the class it has in this SDK. What
- * UTF-8 cannot carry never gets to the host: QuickJS's bindings would end the instance,
- * StarlingMonkey's would make one key of many.
+ * To be called before each host call that passes a key. What UTF-8 cannot carry never gets to the host:
+ * QuickJS's bindings would end the instance, StarlingMonkey's would make one key of many.
  */
-export function callState<R>(keys: readonly string[], call: () => R): R {
+export function requireKey(key: string): void {
   requireServing("state");
-  for (const key of keys) {
-    if (key.isWellFormed()) continue;
-    throw new InvalidKeyError(
-      "it holds half a character (a lone surrogate), which is not in UTF-8",
-    );
-  }
-  try {
-    return call();
-  } catch (cause) {
-    throw isRefusal(cause) ? toStateError(cause.payload) : cause;
-  }
+  if (key.isWellFormed()) return;
+  throw new InvalidKeyError("it holds half a character (a lone surrogate), which is not in UTF-8");
+}
+
+/** What a host call threw: a refusal as the class that it has in this SDK, anything else as it is. */
+export function refused(cause: unknown): unknown {
+  return isRefusal(cause) ? toStateError(cause.payload) : cause;
 }
 
 interface Refusal {

@@ -3,7 +3,7 @@ import { fromBytes, fromInt64, toInt64 } from "../engine.ts";
 import { encodeJson } from "../json/json.ts";
 import type { Json, JsonValue } from "../json/json.ts";
 import { decodeUtf8, encodeUtf8 } from "../utf8.ts";
-import { callState } from "./state-error.ts";
+import { refused, requireKey } from "./state-error.ts";
 
 /**
  * What an acknowledged write survives: `memory` nothing, `async` the end of the executor (written
@@ -58,30 +58,16 @@ export const state = Object.freeze({
   /** A register that holds JSON. */
   register<T = JsonValue>(key: KeyOfJson<T>, options?: StateOptions): Register<T> {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `KeyOfJson` is a string here.
-    const name = key as string;
-    return register<T>(name, options, toJsonBytes, (bytes) => fromJsonBytes<T>(name, bytes));
+    return new JsonRegister<T>(key as string, options);
   },
 
   /** A register that holds bytes as they are. */
   bytes(key: string, options?: StateOptions): Register<Uint8Array> {
-    return register<Uint8Array>(key, options, identity, identity);
+    return new BytesRegister(key, options);
   },
 
   counter(key: string, options?: StateOptions): Counter {
-    const level = options?.durability ?? "durable";
-    const add = (delta: number): number => {
-      if (!Number.isSafeInteger(delta)) {
-        throw new RangeError(`A counter takes whole numbers, not ${String(delta)}`);
-      }
-      return fromInt64(callState([key], () => host.counterAdd(key, toInt64(delta), level)));
-    };
-    return {
-      key,
-      value: () => fromInt64(callState([key], () => host.counterValue(key))),
-      add: (delta = 1) => add(delta),
-      increment: () => add(1),
-      delete: () => callState([key], () => host.delete(key, level)),
-    };
+    return new HostCounter(key, options);
   },
 
   /** The JSON registers under these keys, in order; undefined where there is none. */
@@ -90,8 +76,7 @@ export const state = Object.freeze({
     for (let start = 0; start < keys.length; start += GET_MANY_KEYS_MAX) {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `KeyOfJson` is a string here.
       const batch = keys.slice(start, start + GET_MANY_KEYS_MAX) as string[];
-      const found = callState(batch, () => host.getMany(batch));
-      for (const [index, bytes] of found.entries()) {
+      for (const [index, bytes] of getBatch(batch).entries()) {
         values.push(isNone(bytes) ? undefined : fromJsonBytes<T>(batch[index] ?? "", bytes));
       }
     }
@@ -109,29 +94,139 @@ export const state = Object.freeze({
 
   /** Removes a key of any kind; removing what is not there succeeds. */
   delete(key: string, options?: StateOptions): void {
-    callState([key], () => host.delete(key, options?.durability ?? "durable"));
+    deleteKey(key, levelOf(options));
   },
 });
 
-function register<T>(
-  key: string,
-  options: StateOptions | undefined,
-  encode: (value: T) => Uint8Array,
-  decode: (bytes: Uint8Array) => T,
-): Register<T> {
-  const level = options?.durability ?? "durable";
-  return {
-    key,
-    get() {
-      const bytes = callState([key], () => host.get(key));
-      return isNone(bytes) ? undefined : decode(fromBytes(bytes));
-    },
-    put(value) {
-      const bytes = encode(value);
-      callState([key], () => host.put(key, bytes, level));
-    },
-    delete: () => callState([key], () => host.delete(key, level)),
-  };
+function levelOf(options: StateOptions | undefined): Durability {
+  return options?.durability ?? "durable";
+}
+
+// Classes, and each host call written out: an interpreter takes a microsecond to make a handle of
+// closures, and another to go through a function that calls a closure.
+
+class JsonRegister<T> implements Register<T> {
+  readonly key: string;
+  readonly #level: Durability;
+
+  constructor(key: string, options: StateOptions | undefined) {
+    this.key = key;
+    this.#level = levelOf(options);
+  }
+
+  get(): T | undefined {
+    const bytes = getBytes(this.key);
+    return isNone(bytes) ? undefined : fromJsonBytes<T>(this.key, fromBytes(bytes));
+  }
+
+  put(value: T): void {
+    // JSON has no undefined: a register without a value is a deleted one.
+    if (value === undefined) throw new TypeError("A register cannot hold undefined: delete it");
+    putBytes(this.key, encodeUtf8(encodeJson(value)), this.#level);
+  }
+
+  delete(): void {
+    deleteKey(this.key, this.#level);
+  }
+}
+
+class BytesRegister implements Register<Uint8Array> {
+  readonly key: string;
+  readonly #level: Durability;
+
+  constructor(key: string, options: StateOptions | undefined) {
+    this.key = key;
+    this.#level = levelOf(options);
+  }
+
+  get(): Uint8Array | undefined {
+    const bytes = getBytes(this.key);
+    return isNone(bytes) ? undefined : fromBytes(bytes);
+  }
+
+  put(value: Uint8Array): void {
+    putBytes(this.key, value, this.#level);
+  }
+
+  delete(): void {
+    deleteKey(this.key, this.#level);
+  }
+}
+
+class HostCounter implements Counter {
+  readonly key: string;
+  readonly #level: Durability;
+
+  constructor(key: string, options: StateOptions | undefined) {
+    this.key = key;
+    this.#level = levelOf(options);
+  }
+
+  value(): number {
+    requireKey(this.key);
+    try {
+      return fromInt64(host.counterValue(this.key));
+    } catch (cause) {
+      throw refused(cause);
+    }
+  }
+
+  add(delta = 1): number {
+    if (!Number.isSafeInteger(delta)) {
+      throw new RangeError(`A counter takes whole numbers, not ${String(delta)}`);
+    }
+    requireKey(this.key);
+    const added = toInt64(delta);
+    try {
+      return fromInt64(host.counterAdd(this.key, added, this.#level));
+    } catch (cause) {
+      throw refused(cause);
+    }
+  }
+
+  increment(): number {
+    return this.add(1);
+  }
+
+  delete(): void {
+    deleteKey(this.key, this.#level);
+  }
+}
+
+function getBytes(key: string): Uint8Array | null | undefined {
+  requireKey(key);
+  try {
+    return host.get(key);
+  } catch (cause) {
+    throw refused(cause);
+  }
+}
+
+function putBytes(key: string, value: Uint8Array, level: Durability): void {
+  requireKey(key);
+  try {
+    host.put(key, value, level);
+  } catch (cause) {
+    throw refused(cause);
+  }
+}
+
+function deleteKey(key: string, level: Durability): void {
+  requireKey(key);
+  try {
+    host.delete(key, level);
+  } catch (cause) {
+    throw refused(cause);
+  }
+}
+
+function getBatch(keys: readonly string[]): readonly (Uint8Array | null | undefined)[] {
+  for (const key of keys) requireKey(key);
+  try {
+    return host.getMany(keys);
+  } catch (cause) {
+    throw refused(cause);
+  }
 }
 
 function* listKeys(
@@ -141,18 +236,20 @@ function* listKeys(
 ): Generator<string, void, undefined> {
   let after = first;
   do {
-    const position = after;
-    const keys = position === undefined ? [prefix] : [prefix, position];
-    const page = callState(keys, () => host.listKeys(prefix, position, pageSize));
+    const page = listPage(prefix, after, pageSize);
     yield* page.keys;
     after = page.next ?? undefined;
   } while (after !== undefined);
 }
 
-function toJsonBytes(value: unknown): Uint8Array {
-  // JSON has no undefined: a register without a value is a deleted one.
-  if (value === undefined) throw new TypeError("A register cannot hold undefined: delete it");
-  return encodeUtf8(encodeJson(value));
+function listPage(prefix: string, after: string | undefined, pageSize: number): host.WitKeyPage {
+  requireKey(prefix);
+  if (after !== undefined) requireKey(after);
+  try {
+    return host.listKeys(prefix, after, pageSize);
+  } catch (cause) {
+    throw refused(cause);
+  }
 }
 
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- The author states the type.
@@ -167,10 +264,6 @@ function fromJsonBytes<T>(key: string, bytes: Uint8Array): T {
   throw new TypeError(
     `The register ${JSON.stringify(key)} holds no JSON: read it with state.bytes`,
   );
-}
-
-function identity(bytes: Uint8Array): Uint8Array {
-  return bytes;
 }
 
 function isNone(bytes: Uint8Array | null | undefined): bytes is null | undefined {
