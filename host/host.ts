@@ -1,6 +1,5 @@
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { startStorageThread } from "@downpour/kvs";
 import type { StorageThread } from "@downpour/kvs";
 import { TenantRegistry } from "@downpour/tenants";
 import type { FastifyInstance } from "fastify";
@@ -15,8 +14,8 @@ import { appRecords, openAdminToken, tenantRecords } from "./control/state-recor
 import { TenantRemoval } from "./control/tenant-removal.ts";
 import { translateError } from "./control/translate-error.ts";
 import { UsageMeter } from "./control/usage-meter.ts";
-import { prepareDataDirectory } from "./data-directory.ts";
 import { HostError } from "./errors.ts";
+import type { HostThreads } from "./host-threads.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
 import type { InvocationRecord } from "./scheduler/deployed-app.ts";
 import { FunctionLogs } from "./telemetry/function-logs.ts";
@@ -42,9 +41,6 @@ export interface Host {
   close(): Promise<void>;
 }
 
-/** A host's own records are as large as an app's history; tenants' values have limits of their own. */
-const STORE_VALUE_BYTES_MAX = 16 * 1_024 * 1_024;
-
 /** Invocations on one executor at once; most of them wait for state, and hold no thread. */
 const IN_FLIGHT_PER_EXECUTOR_MAX = 1_024;
 /** Each reserves address space for its memories; a process has room for about 12,000. */
@@ -65,11 +61,15 @@ const CONNECTIONS_GRACE_MS = 2_000;
  * Puts the parts together, in the order of their needs, and listens. Rejects with a `HostError` for
  * what an operator can do something about; then nothing of it goes on running.
  */
-export async function startHost(config: HostConfig, options: HostOptions): Promise<Host> {
+export async function startHost(
+  config: HostConfig,
+  threads: HostThreads,
+  options: HostOptions,
+): Promise<Host> {
   const logger = options.logger ?? createLogger(config.logLevel);
   await using started = new AsyncDisposableStack();
   try {
-    const host = await start(config, options, logger, started);
+    const host = await start(config, threads, options, logger, started);
     // From here on `close` of the host takes it down.
     started.move();
     return host;
@@ -80,13 +80,16 @@ export async function startHost(config: HostConfig, options: HostOptions): Promi
 
 async function start(
   config: HostConfig,
+  threads: HostThreads,
   options: HostOptions,
   logger: Logger,
   started: AsyncDisposableStack,
 ): Promise<Host> {
-  await prepareDataDirectory(config.dataDirectory);
+  started.defer(async () => {
+    await Promise.all(threads.executors.map((worker) => worker.terminate()));
+  });
   // First, because it holds the lock of the directory: nobody else may touch what comes next.
-  const storage = started.adopt(await openStorage(config), (opened) => opened.close());
+  const storage = started.adopt(await threads.storage, (opened) => opened.close());
   const state = storage.client();
   const logs = new FunctionLogs({
     entriesPerAppMax: config.logEntriesPerAppMax,
@@ -110,7 +113,7 @@ async function start(
     scheduler: () => ({ ...scheduler.stats(), executorsReady: readyExecutors(scheduler) }),
   });
   // Its threads start while this one reads what is stored.
-  const starting = startScheduler({ config, storage, logger, logs, usage, metrics });
+  const starting = startScheduler({ config, threads, storage, logger, logs, usage, metrics });
   // Awaited below, unless something else fails first; its failure must not be unhandled until then.
   starting.catch(() => undefined);
   started.defer(async () => {
@@ -221,15 +224,17 @@ async function start(
 
 function startScheduler(parts: {
   readonly config: HostConfig;
+  readonly threads: HostThreads;
   readonly storage: StorageThread;
   readonly logger: Logger;
   readonly logs: FunctionLogs;
   readonly usage: UsageMeter;
   readonly metrics: HostMetrics;
 }): Promise<Scheduler> {
-  const { config, storage, logger, logs, usage, metrics } = parts;
+  const { config, threads, storage, logger, logs, usage, metrics } = parts;
   return Scheduler.start({
     storage,
+    workers: threads.executors,
     tuning: {
       executorCount: config.executors,
       inFlightPerExecutorMax: IN_FLIGHT_PER_EXECUTOR_MAX,
@@ -271,13 +276,6 @@ function toSample(record: InvocationRecord): Parameters<HostMetrics["observe"]>[
     queuedUs: record.queuedUs,
     memoryBytes: usage.memoryBytes,
   };
-}
-
-function openStorage(config: HostConfig): Promise<StorageThread> {
-  return startStorageThread({
-    directory: join(config.dataDirectory, "state"),
-    clientLimits: { valueBytesMax: STORE_VALUE_BYTES_MAX },
-  });
 }
 
 async function listen(server: FastifyInstance, config: HostConfig): Promise<string> {

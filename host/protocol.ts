@@ -30,7 +30,7 @@ export type ExecutorReply =
   | { readonly kind: "logged"; readonly entries: readonly LogEntry[] }
   | { readonly kind: "drained" };
 
-/** What an executor thread is started with. */
+/** The first message to an executor thread: what it works with. */
 export interface ExecutorThreadData {
   readonly storage: StateConnection;
   readonly tuning: ExecutorTuning;

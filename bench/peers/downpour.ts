@@ -18,6 +18,8 @@ export interface HostOptions {
   readonly under?: readonly string[];
   /** Further flags of the host. */
   readonly flags?: readonly string[];
+  /** Without the host's own code as an earlier one left it compiled: the first start of an installation. */
+  readonly withoutCodeCache?: boolean;
 }
 
 export class DownpourHost implements AsyncDisposable {
@@ -48,7 +50,8 @@ export class DownpourHost implements AsyncDisposable {
       `--admin-token-file=${tokenFile}`,
       ...(options.flags ?? []),
     ];
-    const child = new Child({ command, args, env: { NODE_ENV: "production" } });
+    const codeCache = options.withoutCodeCache === true ? { NODE_DISABLE_COMPILE_CACHE: "1" } : {};
+    const child = new Child({ command, args, env: { NODE_ENV: "production", ...codeCache } });
     try {
       const [origin] = await child.waitForLine(/http:\/\/127\.0\.0\.1:\d+/, START_TIMEOUT_MS);
       await waitUntilReady(origin, startedAtMs + START_TIMEOUT_MS);

@@ -76,8 +76,7 @@ export class CompileThread {
     const worker = new Worker(new URL("compile-worker.ts", import.meta.url), {
       workerData,
       name: "compile",
-      // The thread runs guest code: it gets nothing of the host's environment.
-      env: {},
+      env: threadEnvironment(),
       resourceLimits: {
         maxOldGenerationSizeMb: this.#options.heapMibMax,
         maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB,
@@ -156,6 +155,12 @@ export class CompileThread {
     this.#worker = undefined;
     this.#isReady = false;
   }
+}
+
+/** The thread runs guest code: of the host's environment it gets where its own code is kept, and nothing else. */
+function threadEnvironment(): NodeJS.Dict<string> {
+  const codeCache = process.env["NODE_COMPILE_CACHE"];
+  return codeCache === undefined ? {} : { NODE_COMPILE_CACHE: codeCache };
 }
 
 /** The reply of the kind that was asked for, or the refusal as an error. */

@@ -23,7 +23,6 @@ import type {
   CompileThreadData,
   LoadedComponent,
 } from "./compile-messages.ts";
-import { describeComponent } from "./describe.ts";
 import { engineTag } from "./engine-tag.ts";
 
 // The entry of a compile thread: the only place where the bytes of an upload are looked at. It may be
@@ -89,6 +88,8 @@ async function answer(request: CompileRequest): Promise<CompileReply> {
 async function compileUpload(path: string): Promise<CompiledUpload> {
   const bytes = await readFile(path);
   const compilation = compile(bytes);
+  // A thread that only loads never needs it, and it is two thirds of the code here.
+  const { describeComponent } = await import("./describe.ts");
   const manifest = await describeComponent(engine, compilation.component);
   const { modules } = compilation.stored;
   const artifact = await store(compilation.stored);

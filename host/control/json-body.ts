@@ -44,9 +44,12 @@ export function compileValidator({
   readonly schema: TSchema;
   readonly httpPart?: string;
 }): (data: unknown) => { readonly value: unknown } | { readonly error: HostError } {
-  const validator = Compile(schema);
+  // Compiled when the route is first called: most of them are not in the life of most hosts.
+  let compiled: ReturnType<typeof Compile<TSchema>> | undefined;
   const isBody = httpPart === "body";
   return (data) => {
+    compiled ??= Compile(schema);
+    const validator = compiled;
     const value = isBody ? (data ?? {}) : fromText(schema, data);
     if (validator.Check(value)) return { value };
     return { error: toError(validator.Errors(value), httpPart ?? "request") };

@@ -1,13 +1,11 @@
-import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
-import fastifySwagger from "@fastify/swagger";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import Fastify from "fastify";
 import type { FastifyInstance, HTTPMethods, RouteOptions } from "fastify";
 import { HostError } from "../errors.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import { compileValidator } from "./json-body.ts";
-import { describeApi, describeRoute } from "./openapi.ts";
+import { describeApi } from "./openapi.ts";
 import { PROBLEM_MEDIA_TYPE, problemHandler, sendProblem, toProblem } from "./problem.ts";
 import { appRoutes } from "./routes/apps.ts";
 import { healthRoutes, metricsRoutes, usageRoutes, whoAmIRoutes } from "./routes/operations.ts";
@@ -15,6 +13,7 @@ import { invokeRoutes } from "./routes/invoke.ts";
 import { logRoutes } from "./routes/logs.ts";
 import { stateRoutes } from "./routes/state.ts";
 import { tenantRoutes } from "./routes/tenants.ts";
+import { noDefaultCompilers } from "./schema-compilers.ts";
 
 /** Long enough for the largest upload over a slow line; a request must have come in by then. */
 const REQUEST_TIMEOUT_MS = 300_000;
@@ -44,6 +43,7 @@ export async function buildServer(plane: ControlPlane): Promise<FastifyInstance>
     frameworkErrors: (error, request, reply) => {
       problemHandler(plane.logger)(error, request, reply);
     },
+    schemaController: noDefaultCompilers,
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   app.server.maxConnections = plane.config.connectionsMax;
@@ -52,14 +52,15 @@ export async function buildServer(plane: ControlPlane): Promise<FastifyInstance>
     sendProblem(reply, new HostError("ROUTE_NOT_FOUND", "there is no such route")),
   );
   app.setValidatorCompiler(compileValidator);
+  // Answers are made field by field (`views.ts`): their schemas are for types and the description of the API.
+  app.setSerializerCompiler(() => JSON.stringify);
   app.decorateRequest("principal", undefined);
 
   const methodsOf = new Map<string, Set<string>>();
-  app.addHook("onRoute", (route) => noteMethods(methodsOf, route));
-  await app.register(fastifySwagger, {
-    openapi: describeApi(plane.version),
-    hideUntagged: true,
-    transform: describeRoute,
+  const routes: RouteOptions[] = [];
+  app.addHook("onRoute", (route) => {
+    noteMethods(methodsOf, route);
+    routes.push(route);
   });
 
   await app.register(invokeRoutes(plane));
@@ -71,7 +72,11 @@ export async function buildServer(plane: ControlPlane): Promise<FastifyInstance>
   await app.register(whoAmIRoutes(plane));
   await app.register(healthRoutes(plane));
   await app.register(metricsRoutes(plane));
-  app.get("/openapi.json", async () => app.swagger());
+  let description: Promise<object> | undefined;
+  app.get("/openapi.json", () => {
+    description ??= describeApi(plane.version, routes);
+    return description;
+  });
   refuseOtherMethods(app, methodsOf);
   return app;
 }
@@ -134,7 +139,7 @@ function answerClientError(
   const problem = toProblem(new HostError("REQUEST_INVALID", message), requestId);
   const body = JSON.stringify(problem);
   const head = [
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ""}`,
+    `HTTP/1.1 ${problem.status} Bad Request`,
     `Content-Type: ${PROBLEM_MEDIA_TYPE}`,
     `Content-Length: ${Buffer.byteLength(body)}`,
     "Connection: close",

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { parentPort, workerData } from "node:worker_threads";
+import { once } from "node:events";
+import { parentPort } from "node:worker_threads";
 import { connectStateClient } from "@downpour/kvs";
 import { createEngine } from "../engine/create-engine.ts";
 import type { ExecutorReply, ExecutorRequest, ExecutorThreadData } from "../protocol.ts";
@@ -13,8 +14,9 @@ const SWEEP_INTERVAL_MS = 5_000;
 
 assert(parentPort !== null);
 const port = parentPort;
-// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Only `executor-handle.ts` starts this thread.
-const { storage, tuning, started } = workerData as ExecutorThreadData;
+// This thread may be started before there is a store to connect to: it loads its code meanwhile.
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Only `executor-handle.ts` posts here.
+const [{ storage, tuning, started }] = (await once(port, "message")) as [ExecutorThreadData];
 
 let replies: ExecutorReply[] = [];
 

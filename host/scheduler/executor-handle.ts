@@ -17,6 +17,11 @@ export interface ExecutorEvents {
   readonly onDead: (executor: ExecutorHandle, cause: Error | undefined) => void;
 }
 
+/** A thread that loads the executor's code, and waits for an `ExecutorHandle` that gives it its work. */
+export function startExecutorWorker(id: number): Worker {
+  return new Worker(ENTRY, { name: `executor-${id}` });
+}
+
 // Owns one executor thread: starts it, posts to it in batches, ends it. It does not decide what runs
 // there, nor whether the thread is replaced (`scheduler.ts`).
 //
@@ -40,6 +45,8 @@ export class ExecutorHandle {
   constructor(options: {
     readonly id: number;
     readonly storage: StorageThread;
+    /** A thread that nobody owns yet; without one, a new one is started. */
+    readonly worker: Worker | undefined;
     readonly tuning: ExecutorTuning;
     readonly events: ExecutorEvents;
   }) {
@@ -51,11 +58,8 @@ export class ExecutorHandle {
       tuning: options.tuning,
       started: this.#startedCell.buffer,
     };
-    this.#worker = new Worker(ENTRY, {
-      name: `executor-${options.id}`,
-      workerData: data,
-      transferList: [connection.port],
-    });
+    this.#worker = options.worker ?? startExecutorWorker(options.id);
+    this.#worker.postMessage(data, [connection.port]);
     let cause: Error | undefined;
     this.#worker.on("message", (replies: readonly ExecutorReply[]) => {
       if (replies[0]?.kind === "ready") {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import type { Worker } from "node:worker_threads";
 import type { StorageThread } from "@downpour/kvs";
 import type { CompiledComponent } from "../engine/engine.ts";
 import { HostError } from "../errors.ts";
@@ -33,6 +34,8 @@ export interface SchedulerTuning {
 
 export interface SchedulerOptions {
   readonly storage: StorageThread;
+  /** Threads that load the executor's code already, for the first executors; the scheduler owns them from now on. */
+  readonly workers?: readonly Worker[];
   readonly tuning: SchedulerTuning;
   readonly logger: {
     readonly warn: (details: object, message: string) => void;
@@ -147,7 +150,8 @@ export class Scheduler {
     for (let index = 0; index < options.tuning.executorCount; index += 1) {
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       scheduler.#restartDelayMs[index] = RESTART_DELAY_MIN_MS;
-      scheduler.#startExecutor(index, { ready: resolve, dead: reject });
+      const worker = options.workers?.[index];
+      scheduler.#startExecutor(index, { worker, ready: resolve, dead: reject });
       ready.push(promise);
     }
     try {
@@ -590,11 +594,16 @@ export class Scheduler {
 
   #startExecutor(
     index: number,
-    first?: { readonly ready: () => void; readonly dead: (cause: Error) => void },
+    first?: {
+      readonly worker: Worker | undefined;
+      readonly ready: () => void;
+      readonly dead: (cause: Error) => void;
+    },
   ): void {
     this.#executors[index] = new ExecutorHandle({
       id: index,
       storage: this.#options.storage,
+      worker: first?.worker,
       tuning: this.#tuning.executor,
       events: {
         onReplies: (executor, replies) => {
