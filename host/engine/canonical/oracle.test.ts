@@ -120,30 +120,55 @@ function assertSame(left: Outcome, right: Outcome, label: string): void {
   else if ("value" in left) assert(JCO_REFUSES.test(right.trap), label);
 }
 
-test(`${String(TYPES)} generated types mean the same to this engine as to jco`, async () => {
-  const types = fc.sample(arbitraryType, { seed: 7, numRuns: TYPES });
-  for (const [index, type] of types.filter((all) => !isDeepOption(all)).entries()) {
-    const seen: { ours: unknown; jcos: unknown } = { ours: undefined, jcos: undefined };
-    const component = await buildEchoComponent(type);
-    const engine = ours(component, type, (x) => {
-      seen.ours = plain(x);
-      return [x, 7];
-    });
-    const jco = await jcos(component, (x) => {
-      seen.jcos = plain(x);
+const types = fc
+  .sample(arbitraryType, { seed: 7, numRuns: TYPES })
+  .filter((type) => !isDeepOption(type));
+
+/** The encodings that jco's glue has. */
+const ENCODINGS = ["utf8", "utf16"] as const;
+
+test.each(ENCODINGS)(
+  `${String(TYPES)} generated types mean the same to this engine as to jco, with strings in %s`,
+  async (stringEncoding) => {
+    for (const [index, type] of types.entries()) {
+      const seen: { ours: unknown; jcos: unknown } = { ours: undefined, jcos: undefined };
+      const component = await buildEchoComponent(type, stringEncoding);
+      const engine = ours(component, type, (x) => {
+        seen.ours = plain(x);
+        return [x, 7];
+      });
+      const jco = await jcos(component, (x) => {
+        seen.jcos = plain(x);
+        return [x, 7];
+      });
+      const label = JSON.stringify(type);
+      const seed = { seed: index, numRuns: CALLS_PER_TYPE };
+      for (const value of fc.sample(arbitraryValue(type), seed)) {
+        const result = plain(await engine.f(value));
+        assert.deepEqual(result, [plain(value), 7], label);
+        assert.deepEqual(result, plain(await jco.f(value)), label);
+        assert.deepEqual(seen.ours, seen.jcos, label);
+      }
+      for (const words of fc.sample(arbitraryWords(type), seed)) {
+        const [left, right] = [await outcome(engine.raw(words)), await outcome(jco.raw(words))];
+        assertSame(left, right, `${label} from ${words.join(" ")}`);
+      }
+    }
+  },
+  7_200_000,
+);
+
+test("values of generated types cross unchanged with strings in latin1+utf16", async () => {
+  for (const [index, type] of types.entries()) {
+    let seen: unknown;
+    const engine = ours(await buildEchoComponent(type, "compact-utf16"), type, (x) => {
+      seen = plain(x);
       return [x, 7];
     });
     const label = JSON.stringify(type);
-    const seed = { seed: index, numRuns: CALLS_PER_TYPE };
-    for (const value of fc.sample(arbitraryValue(type), seed)) {
-      const result = plain(await engine.f(value));
-      assert.deepEqual(result, [plain(value), 7], label);
-      assert.deepEqual(result, plain(await jco.f(value)), label);
-      assert.deepEqual(seen.ours, seen.jcos, label);
-    }
-    for (const words of fc.sample(arbitraryWords(type), seed)) {
-      const [left, right] = [await outcome(engine.raw(words)), await outcome(jco.raw(words))];
-      assertSame(left, right, `${label} from ${words.join(" ")}`);
+    for (const value of fc.sample(arbitraryValue(type), { seed: index, numRuns: CALLS_PER_TYPE })) {
+      assert.deepEqual(plain(await engine.f(value)), [plain(value), 7], label);
+      assert.deepEqual(seen, plain(value), label);
     }
   }
 }, 1_200_000);

@@ -42,7 +42,10 @@ export function echoWorld(type: ValueType): World {
   };
 }
 
-export async function buildEchoComponent(type: ValueType): Promise<Uint8Array> {
+export async function buildEchoComponent(
+  type: ValueType,
+  stringEncoding: "utf8" | "utf16" | "compact-utf16" = "utf8",
+): Promise<Uint8Array> {
   const { echo } = echoTypes(type);
   const lowered = coreSignature(echo, "lower").params.join(" ");
   const lifted = coreSignature(echo, "lift").params;
@@ -73,6 +76,7 @@ export async function buildEchoComponent(type: ValueType): Promise<Uint8Array> {
     binary: core,
     witSource: echoWit(type),
     world: "echo",
+    stringEncoding,
   });
   return await componentNew(embedded, []);
 }
