@@ -211,6 +211,7 @@ export class Executor {
     const { instance, scope } = pooled;
     const { gate } = scope;
     this.#running.delete(invocation.invocationId);
+    scope.finishLines();
     if (error !== undefined) logFailure(scope, error);
     scope.end();
     const nowMs = performance.now();

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { OutputGate } from "@downpour/kvs";
+import type { LineWriter } from "../engine/wasi/line-writer.ts";
 import type { AppIdentity, AppLimits, Invocation, LogEntry, LogLevel } from "../protocol.ts";
 
 /**
@@ -8,11 +9,13 @@ import type { AppIdentity, AppLimits, Invocation, LogEntry, LogLevel } from "../
  *
  * S1. Between two calls there is no invocation: a capability that needs one traps the guest.
  * S2. The guest's clock runs from `begin` to `end`, except between `suspended` and `resumed`.
+ * S3. What a call wrote stands in the log under that call, also a last line without its end.
  */
 export class InstanceScope {
   readonly app: AppIdentity;
   readonly limits: AppLimits;
   readonly #emit: (entry: LogEntry) => void;
+  readonly #writers: LineWriter[] = [];
   #invocation: Invocation | undefined;
   #gate = new OutputGate();
   #logEntries = 0;
@@ -66,6 +69,16 @@ export class InstanceScope {
     // What was abandoned while it waited has been counted up to its wait.
     if (this.#waits === 0) this.suspended();
     this.#invocation = undefined;
+  }
+
+  /** Output of the guest whose unfinished lines belong to the call that runs when they are written. */
+  keepWriter(writer: LineWriter): void {
+    this.#writers.push(writer);
+  }
+
+  /** The guest writes no more in this call: what it left unfinished becomes entries of the log. */
+  finishLines(): void {
+    for (const writer of this.#writers) writer.close();
   }
 
   /** Cuts a long message and, past the limit of entries for one invocation, says once that entries are missing. */

@@ -1,8 +1,11 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { buildGuest } from "../../host/engine/testing/build-guest.ts";
+import { contractPackages } from "../../host/testing/contract-wit.ts";
 import { behaviours } from "./testing/components.ts";
 import { at, HostUnderTest, TenantClient } from "./testing/host-under-test.ts";
+import type { Answer } from "./testing/host-under-test.ts";
 
 let host: HostUnderTest;
 let tenants = 0;
@@ -22,6 +25,57 @@ async function deployed(): Promise<TenantClient> {
   const tenant = await host.tenant(`tenant-${tenants}`);
   await tenant.deploy("app", await behaviours());
   return tenant;
+}
+
+const STDOUT_WIT = `
+  interface stdout {
+    use wasi:io/streams@0.2.12.{output-stream};
+    get-stdout: func() -> output-stream;
+  }
+`;
+
+/** A guest that writes its input to its standard output, as it is, and traps where it is told to. */
+async function standardOutput(): Promise<Uint8Array<ArrayBuffer>> {
+  const component = await buildGuest({
+    source: `
+      import stdout from "wasi:cli/stdout@0.2.12";
+      let output;
+      export function describe() {
+        return '{"sdk":"0.1.0","functions":[{"name":"write"}]}';
+      }
+      export async function handle(name, input) {
+        const text = JSON.parse(String.fromCharCode(...input.body));
+        // Not outside: what code outside functions opens is not there any more when they run.
+        output ??= stdout.getStdout();
+        output.blockingWriteAndFlush(Uint8Array.from(text, (character) => character.charCodeAt(0)));
+        if (text.endsWith("trap")) throw new Error("not a failure of the contract");
+        return input;
+      }`,
+    world: "output",
+    wit: `package downpour:output;
+
+world output {
+  include downpour:faas/function@0.1.0;
+  import wasi:cli/stdout@0.2.12;
+}
+
+${contractPackages().replace("package wasi:cli@0.2.12 {", `$&${STDOUT_WIT}`)}
+
+package wasi:io@0.2.12 {
+  interface error {
+    resource error;
+  }
+  interface streams {
+    use error.{error};
+    variant stream-error { last-operation-failed(error), closed }
+    resource output-stream {
+      blocking-write-and-flush: func(contents: list<u8>) -> result<_, stream-error>;
+    }
+  }
+}
+`,
+  });
+  return new Uint8Array(component);
 }
 
 interface StreamEvent {
@@ -121,6 +175,31 @@ describe("reading", () => {
     const page = await read(tenant, `?since=${String(seq)}`);
     expect(messages(page)).toHaveLength(50);
     expect(at(page, "dropped")).toBe(true);
+  });
+
+  test("shows a last line without its end under the invocation that wrote it", async () => {
+    tenants += 1;
+    const tenant = await host.tenant(`tenant-${tenants}`);
+    await tenant.deploy("app", await standardOutput());
+    const write = (text: string): Promise<Answer> => tenant.invoke("app/write", text);
+    const first = await write("begun\nunfinished");
+    const second = await write("next\n");
+    const failed = await write("before the trap");
+    expect(failed.code).toBe("GUEST_TRAPPED");
+    await expect.poll(async () => messages(await read(tenant)).at(-1)).toContain("GUEST_TRAPPED");
+    const shown = [at(await read(tenant), "entries")].flat();
+    expect(shown.slice(0, 3)).toMatchObject([
+      { message: "begun", invocation: first.headers.get("downpour-invocation") },
+      { message: "unfinished", invocation: first.headers.get("downpour-invocation") },
+      { message: "next", invocation: second.headers.get("downpour-invocation") },
+    ]);
+    // Among what the language runtime writes of the trap, and before the host's own words.
+    expect(shown).toContainEqual(
+      expect.objectContaining({
+        message: "before the trap",
+        invocation: failed.headers.get("downpour-invocation"),
+      }),
+    );
   });
 
   test("is for the tenant whose app it is", async () => {

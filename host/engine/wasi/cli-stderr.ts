@@ -13,9 +13,14 @@ export const cliStderr: OfferedInterface = {
       "get-stderr": { type: func({}, own(WASI_RESOURCES.outputStream)), suspends: false },
     },
   },
-  implement: ({ stderr, lineBytesMax }) => ({
-    functions: {
-      "get-stderr": () => new OutputStream(new LineWriter(stderr, lineBytesMax)),
-    },
-  }),
+  implement: ({ stderr, lineBytesMax, onWriter }) => {
+    let writer: LineWriter | undefined;
+    const open = (): LineWriter => {
+      const opened = new LineWriter(stderr, lineBytesMax);
+      onWriter(opened);
+      return opened;
+    };
+    // One for all of a guest's handles: a line may begin through one and end through another.
+    return { functions: { "get-stderr": () => new OutputStream((writer ??= open())) } };
+  },
 };

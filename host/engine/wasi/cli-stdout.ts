@@ -13,9 +13,14 @@ export const cliStdout: OfferedInterface = {
       "get-stdout": { type: func({}, own(WASI_RESOURCES.outputStream)), suspends: false },
     },
   },
-  implement: ({ stdout, lineBytesMax }) => ({
-    functions: {
-      "get-stdout": () => new OutputStream(new LineWriter(stdout, lineBytesMax)),
-    },
-  }),
+  implement: ({ stdout, lineBytesMax, onWriter }) => {
+    let writer: LineWriter | undefined;
+    const open = (): LineWriter => {
+      const opened = new LineWriter(stdout, lineBytesMax);
+      onWriter(opened);
+      return opened;
+    };
+    // One for all of a guest's handles: a line may begin through one and end through another.
+    return { functions: { "get-stdout": () => new OutputStream((writer ??= open())) } };
+  },
 };

@@ -63,6 +63,7 @@ const DEFAULT_TIMER_RESOLUTION_US = 1000;
 export function createWasiLinks(options: WasiOptions): Links {
   const environment: WasiEnvironment = {
     lineBytesMax: DEFAULT_LINE_BYTES_MAX,
+    onWriter: () => {},
     timerResolutionUs: DEFAULT_TIMER_RESOLUTION_US,
     ...options,
   };

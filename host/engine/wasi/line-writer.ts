@@ -1,7 +1,8 @@
 // Turns what a guest writes into lines, and hands each to the host when it is complete.
 //
 // LW1. It never holds more than `lineBytesMax` bytes: a longer line is handed over in pieces.
-// LW2. Nothing is lost: what is left without an end of line is handed over when the writer closes.
+// LW2. Nothing is lost: what is left without an end of line is handed over by `close`. What is written after it
+//      begins a new line.
 
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;

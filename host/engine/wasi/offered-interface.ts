@@ -1,4 +1,5 @@
 import type { InterfaceDeclaration, InterfaceImplementation } from "../engine.ts";
+import type { LineWriter } from "./line-writer.ts";
 
 /** The version whose types the declarations follow. Guests may import any 0.2. */
 export const WASI_VERSION = "0.2.12";
@@ -30,6 +31,8 @@ export interface WasiEnvironment {
   /** Called with each line, without its end. */
   readonly stdout: (line: string) => void;
   readonly stderr: (line: string) => void;
+  /** Told of what makes a guest's output lines, once for each stream that it opens: whoever closes it gets an unfinished line. */
+  readonly onWriter: (writer: LineWriter) => void;
   /** Longer lines arrive in pieces of at most this many bytes. */
   readonly lineBytesMax: number;
   /**

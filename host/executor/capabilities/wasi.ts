@@ -9,6 +9,7 @@ export function wasiCapabilities(scope: InstanceScope): Links {
     environment: scope.limits.environment,
     stdout: (line) => scope.log("info", line),
     stderr: (line) => scope.log("error", line),
+    onWriter: (writer) => scope.keepWriter(writer),
   });
   const poll = links["wasi:io/poll"];
   assert(poll !== undefined);
