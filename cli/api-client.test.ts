@@ -59,11 +59,16 @@ test.each([
   await expect(server.client.json("GET", "/")).rejects.toMatchObject({ code, exit });
 });
 
-test("a failure of the function's own shows its code and details", async () => {
-  const details = { functionCode: "sold-out", functionDetails: '{"left":0}' };
+test.each([
+  [{ left: 0 }, ' {"left":0}'],
+  [null, " null"],
+  ["sorry", ' "sorry"'],
+  [undefined, ""],
+])("a failure of the function's own shows its code and its details %j", async (value, shown) => {
+  const details = { functionCode: "sold-out", functionDetails: value };
   await using server = await serve(problem(422, { code: "FUNCTION_ERROR", detail: "no", details }));
   await expect(server.client.json("GET", "/")).rejects.toMatchObject({
-    body: '    sold-out {"left":0}',
+    body: `    sold-out${shown}`,
   });
 });
 

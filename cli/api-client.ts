@@ -304,8 +304,8 @@ function messageOf({ code, detail, details }: Problem): string {
 function bodyOf(problem: Problem): string | undefined {
   const { functionCode, functionDetails, stack, problems } = problem.details;
   if (typeof functionCode === "string") {
-    const details = typeof functionDetails === "string" ? ` ${printable(functionDetails)}` : "";
-    return `    ${printable(functionCode)}${details}`;
+    const details = functionDetails === undefined ? "" : ` ${JSON.stringify(functionDetails)}`;
+    return `    ${printable(functionCode + details)}`;
   }
   if (typeof stack === "string" && stack !== "") {
     return printable(stack)

@@ -35,7 +35,21 @@ export function sendProblem(reply: FastifyReply, error: HostError): FastifyReply
   return reply
     .code(error.status)
     .header("content-type", PROBLEM_MEDIA_TYPE)
-    .send(JSON.stringify(toProblem(error, reply.request.id)));
+    .send(toText(toProblem(error, reply.request.id)));
+}
+
+/** A function's own details that are JSON become a part of the document as they are: whoever marked them as JSON has parsed them. */
+function toText(problem: Problem): string {
+  const { functionDetails, ...details } = problem.details;
+  if (
+    typeof functionDetails !== "string" ||
+    details["functionDetailsMediaType"] !== "application/json"
+  ) {
+    return JSON.stringify(problem);
+  }
+  const head = JSON.stringify({ ...problem, details: undefined });
+  const others = JSON.stringify(details);
+  return `${head.slice(0, -1)},"details":${others.slice(0, -1)},"functionDetails":${functionDetails}}}`;
 }
 
 /**

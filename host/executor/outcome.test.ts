@@ -66,6 +66,20 @@ describe("what a guest says of its failure", () => {
     expect(JSON.stringify(toOutcomeError(error)).length).toBeLessThan(30_000);
   });
 
+  test.each([
+    ["application/json", '{"left":0}', "application/json"],
+    ["Application/JSON; charset=utf-8", "[1]", "application/json"],
+    ["application/json", '{"left":0}}', "text/plain"],
+    ["application/json", "", "text/plain"],
+    ["text/plain", '{"left":0}', "text/plain"],
+  ])("has details of %s, %j, which are called %s", (mediaType, text, called) => {
+    const details = { mediaType, body: new TextEncoder().encode(text) };
+    const val = { code: "A", message: "m", details };
+    expect(thrownBy({ tag: "err", val: { tag: "function-error", val } })).toMatchObject({
+      details: { functionDetails: text, functionDetailsMediaType: called },
+    });
+  });
+
   test("is never a code that its author could not have chosen", () => {
     const val = { code: "A\nB", message: "m", details: undefined };
     const error = thrownBy({ tag: "err", val: { tag: "function-error", val } });

@@ -1,7 +1,7 @@
 import { Trap } from "../engine/engine.ts";
 import type { ComponentValue } from "../engine/component/types.ts";
 import { HostError } from "../errors.ts";
-import type { ErrorWire } from "../errors.ts";
+import type { ErrorDetails, ErrorWire } from "../errors.ts";
 import type { AppLimits, Payload } from "../protocol.ts";
 import { cut } from "./instance-scope.ts";
 
@@ -69,13 +69,7 @@ function toError(failure: Failure): HostError {
       const functionCode = AUTHOR_CODE.test(code) ? code : "INVALID_CODE";
       const wanted = details !== undefined && details.body.byteLength <= ERROR_DETAILS_BYTES_MAX;
       return new HostError("FUNCTION_ERROR", cut(message, MESSAGE_BYTES_MAX), {
-        details: {
-          functionCode,
-          ...(wanted && {
-            functionDetails: Buffer.from(details.body).toString(),
-            functionDetailsMediaType: cut(details.mediaType, MEDIA_TYPE_CHARS_MAX),
-          }),
-        },
+        details: { functionCode, ...(wanted && toFunctionDetails(details)) },
       });
     }
     case "uncaught-exception": {
@@ -86,6 +80,31 @@ function toError(failure: Failure): HostError {
     }
     default:
       return failure satisfies never;
+  }
+}
+
+/** Text, because main parses nothing of a guest's; `application/json` is said of JSON alone, which goes into the answer unquoted. */
+function toFunctionDetails({ mediaType, body }: Payload): ErrorDetails {
+  const text = Buffer.from(body).toString();
+  const essence = mediaType.split(";", 1)[0]?.trim().toLowerCase();
+  const isJson = essence === "application/json";
+  return {
+    functionDetails: text,
+    functionDetailsMediaType: !isJson
+      ? cut(mediaType, MEDIA_TYPE_CHARS_MAX)
+      : isParsable(text)
+        ? "application/json"
+        : "text/plain",
+  };
+}
+
+function isParsable(json: string): boolean {
+  try {
+    JSON.parse(json);
+    return true;
+  } catch {
+    // The guest said that it is JSON, and it is not.
+    return false;
   }
 }
 

@@ -106,9 +106,12 @@ describe("an invocation that fails", () => {
     const problem = (await tenant.invoke("app/refuse", null)).json();
     expect(problem).toMatchObject({
       detail: "nothing left",
-      details: { functionCode: "OUT_OF_STOCK" },
+      details: {
+        functionCode: "OUT_OF_STOCK",
+        functionDetails: { left: 0 },
+        functionDetailsMediaType: "application/json",
+      },
     });
-    expect(JSON.parse(String(at(problem, "details", "functionDetails")))).toEqual({ left: 0 });
   });
 
   test("by an exception names it, with a stack in the author's file", async () => {
