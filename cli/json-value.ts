@@ -1,3 +1,27 @@
+import { CliError } from "./cli-error.ts";
+import { printable } from "./terminal.ts";
+
+/** Refuses what a person gave as JSON and is none; undefined is what is not even text. */
+export function requireJson(text: string | undefined, what: string, otherwise: string): void {
+  try {
+    JSON.parse(text ?? "");
+  } catch (cause) {
+    const shown = text?.slice(0, 100);
+    const isWord = shown !== undefined && /^[^'\\"{}[\]]+$/u.test(shown.trim());
+    throw new CliError(
+      "USAGE_INVALID",
+      `the ${what} is not JSON${shown === undefined ? "" : `: ${printable(shown)}`}`,
+      {
+        exit: "usage",
+        hint: isWord
+          ? `A string needs its quotes: '${JSON.stringify(shown.trim())}'. ${otherwise}`
+          : `A string needs its quotes, and the shell quotes around them: '"text"'. ${otherwise}`,
+        cause,
+      },
+    );
+  }
+}
+
 /** JSON text as an object of unknown members; undefined where it is anything else, or not JSON. */
 export function parseRecord(text: string): Readonly<Record<string, unknown>> | undefined {
   let value: unknown;

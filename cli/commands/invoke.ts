@@ -3,6 +3,8 @@ import { API_HEADERS } from "../api-headers.ts";
 import { CliError, usageError } from "../cli-error.ts";
 import { examples } from "../command-context.ts";
 import type { CommandContext, OpenContext } from "../command-context.ts";
+import { decodeText } from "../decode-text.ts";
+import { requireJson } from "../json-value.ts";
 import { header, wholeNumber } from "../parse-option.ts";
 import { readInput } from "../read-input.ts";
 import { resolveApp } from "../settings.ts";
@@ -134,18 +136,11 @@ async function inputBytes(
   if (flags.data !== undefined) return readInput(context.io, flags.data);
   // No bytes at all: the function's parameter is undefined, and its default applies.
   if (input === undefined) return new Uint8Array();
-  try {
-    JSON.parse(input);
-  } catch (cause) {
-    throw new CliError("USAGE_INVALID", `the input is not JSON: ${input.slice(0, 100)}`, {
-      exit: "usage",
-      hint:
-        input === "-"
-          ? "From stdin: --data -"
-          : `A string needs its quotes: '${JSON.stringify(input.slice(0, 100))}'. Anything else goes with --data and --media-type.`,
-      cause,
-    });
-  }
+  requireJson(
+    input,
+    "input",
+    input === "-" ? "From stdin: --data -" : "Anything else goes with --data and --media-type.",
+  );
   return new TextEncoder().encode(input);
 }
 
@@ -161,15 +156,17 @@ function printResult(
 ): void {
   const { invocation, revision, durationMs } = facts;
   const isJson = /^application\/(?:[a-z0-9.+-]+\+)?json\b/iu.test(mediaType);
+  const text = isJson || /^text\//iu.test(mediaType) ? decodeText(body) : undefined;
   if (terminal.isJson) {
     const result = isJson
-      ? { result: parseResult(body) }
-      : { resultBase64: Buffer.from(body).toString("base64") };
+      ? { result: parseResult(text) }
+      : text === undefined
+        ? { resultBase64: Buffer.from(body).toString("base64") }
+        : { resultText: text };
     terminal.result({ ...result, mediaType, invocation, revision, durationMs }, "");
     return;
   }
-  if (isJson || /^text\//iu.test(mediaType)) {
-    const text = new TextDecoder().decode(body);
+  if (text !== undefined) {
     terminal.result(undefined, io.stdout.isTTY === true ? printable(text) : text);
     return;
   }
@@ -182,9 +179,9 @@ function printResult(
   terminal.raw(body);
 }
 
-function parseResult(body: Uint8Array): unknown {
+function parseResult(text: string | undefined): unknown {
   try {
-    return JSON.parse(new TextDecoder().decode(body));
+    return JSON.parse(text ?? "");
   } catch (cause) {
     throw new CliError(
       "RESPONSE_INVALID",

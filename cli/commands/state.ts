@@ -5,11 +5,18 @@ import { pathPart } from "../api-client.ts";
 import { usageError } from "../cli-error.ts";
 import { examples } from "../command-context.ts";
 import type { CommandContext, OpenContext } from "../command-context.ts";
+import { decodeText } from "../decode-text.ts";
+import { requireJson } from "../json-value.ts";
 import { wholeNumber } from "../parse-option.ts";
 import { readInput } from "../read-input.ts";
 import { printable, table } from "../terminal.ts";
 
 const PAGE_KEYS = 1_000;
+
+interface PutFlags {
+  readonly data?: string;
+  readonly raw?: boolean;
+}
 
 interface ListFlags {
   readonly limit?: number;
@@ -26,7 +33,7 @@ export function registerState(program: Command, open: OpenContext): void {
         ["downpour state ls visits/", "keys with a prefix"],
         ["downpour state get visits/home", "a register's bytes, or a counter's value"],
         ["downpour state put greeting '\"hello\"'", "write a register"],
-        ["downpour state put logo --data @logo.png", "from a file"],
+        ["downpour state put logo --raw --data @logo.png", "bytes of a file, as they are"],
         ["downpour state add visits/home 1", "add to a counter"],
         ["downpour state rm greeting", "remove a key"],
       ),
@@ -52,25 +59,23 @@ export function registerState(program: Command, open: OpenContext): void {
     .command("put")
     .description("write a register; the answer comes after the write is on disk")
     .argument("<key>")
-    .argument("[value]", "the value, as text")
-    .option("-d, --data <data>", "`@file`, or `-` for stdin")
+    .argument("[value]", "the value, as JSON (a string needs its quotes)")
+    .option("-d, --data <data>", "the value as text, `@file`, or `-` for stdin")
+    .option(
+      "--raw",
+      "any bytes: the SDK reads them with `state.bytes`, and JSON with `state.register`",
+    )
     .addHelpText(
       "after",
       examples(
         ["downpour state put greeting '\"hello\"'", "what the SDK reads as a string"],
-        ["downpour state put logo --data @logo.png", "bytes of a file"],
+        ["downpour state put settings --data @settings.json", "JSON from a file"],
+        ["downpour state put logo --raw --data @logo.png", "bytes of a file, as they are"],
       ),
     )
-    .action(
-      async (
-        key: string,
-        value: string | undefined,
-        flags: { readonly data?: string },
-        command: Command,
-      ) => {
-        await put(open(command), key, value, flags.data);
-      },
-    );
+    .action(async (key: string, value: string | undefined, flags: PutFlags, command: Command) => {
+      await put(open(command), key, value, flags);
+    });
 
   state
     .command("add")
@@ -160,12 +165,15 @@ async function put(
   { client, terminal, io }: CommandContext,
   key: string,
   value: string | undefined,
-  data: string | undefined,
+  flags: PutFlags,
 ): Promise<void> {
-  if ((value === undefined) === (data === undefined)) {
+  if ((value === undefined) === (flags.data === undefined)) {
     throw usageError("give one value", "Give it as an argument, or with --data.");
   }
-  const body = data === undefined ? new TextEncoder().encode(value) : await readInput(io, data);
+  const body =
+    flags.data === undefined ? new TextEncoder().encode(value) : await readInput(io, flags.data);
+  // What is not JSON would fail much later, where a function reads it.
+  if (flags.raw !== true) requireJson(decodeText(body), "value", "Bytes as they are: --raw.");
   await client.bytes("PUT", keyPath(key), {
     body,
     headers: { "content-type": "application/octet-stream" },
@@ -220,13 +228,4 @@ function counterOf(text: string): number {
   return typeof value === "object" && value !== null && "value" in value
     ? Number(value.value)
     : Number(value);
-}
-
-function decodeText(bytes: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    // Not text: it is shown as base64, or written as bytes.
-    return undefined;
-  }
 }

@@ -86,6 +86,13 @@ describe("invoke", () => {
     });
   });
 
+  test("gives text as text, also in the document", async () => {
+    expect(await cli("invoke", "page")).toMatchObject({ stdout: "<p>ü</p>\n" });
+    const document = (await cli("invoke", "page", "--json")).json();
+    expect(document).toMatchObject({ resultText: "<p>ü</p>", mediaType: "text/html" });
+    expect(document).not.toHaveProperty("resultBase64");
+  });
+
   test("input that is not JSON is a usage error that shows the quotes", async () => {
     const result = await cli("invoke", "echo", "home");
     expect(result.status).toBe(2);
@@ -100,7 +107,7 @@ describe("invoke", () => {
       error: {
         code: "FUNCTION_ERROR",
         message: "nothing is left",
-        details: { functionCode: "sold-out", functionDetails: '{"left":0}' },
+        details: { functionCode: "sold-out", functionDetails: { left: 0 } },
       },
     });
     expect((await cli("invoke", "buy")).stderr).toContain('sold-out {"left":0}');
@@ -175,7 +182,7 @@ describe("state", () => {
   test("what is put is got, byte for byte", async () => {
     const bytes = new Uint8Array([0, 1, 254, 255]);
     expect(
-      await cliWith({ stdin: bytes }, "state", "put", "blob/ü?#%2F", "--data", "-"),
+      await cliWith({ stdin: bytes }, "state", "put", "blob/ü?#%2F", "--raw", "--data", "-"),
     ).toMatchObject({ status: 0 });
     const got = await cli("state", "get", "blob/ü?#%2F");
     expect([...got.stdoutBytes]).toEqual([...bytes]);
@@ -184,6 +191,22 @@ describe("state", () => {
       kind: "register",
       valueBase64: Buffer.from(bytes).toString("base64"),
     });
+  });
+
+  test("what is not JSON is put only where one says so", async () => {
+    const refused = await cli("state", "put", "word", "hello");
+    expect(refused).toMatchObject({ status: 2, stdout: "" });
+    expect(refused.stderr).toContain(`'"hello"'`);
+    expect(refused.stderr).toContain("--raw");
+    const file = new Uint8Array([0, 255]);
+    expect(await cliWith({ stdin: file }, "state", "put", "word", "-d", "-")).toMatchObject({
+      status: 2,
+    });
+    expect(await cli("state", "get", "word")).toMatchObject({ status: 4 });
+    expect(await cli("state", "put", "word", "hello", "--raw")).toMatchObject({ status: 0 });
+    expect(await cli("state", "get", "word")).toMatchObject({ stdout: "hello" });
+    expect(await cli("state", "put", "word", '"hello"')).toMatchObject({ status: 0 });
+    expect(await cli("state", "get", "word")).toMatchObject({ stdout: '"hello"' });
   });
 
   test("a counter is added to and read, from outside and by a function", async () => {
@@ -416,6 +439,19 @@ describe("status and usage", () => {
     } finally {
       server.close();
     }
+  });
+
+  test("usage of one app shows it alone, and says where nothing was counted", async () => {
+    await cli("invoke", "echo", "1");
+    const shown = await cli("usage", "parts");
+    expect(shown.stdout).toMatch(/^invocations +[1-9]/mu);
+    expect((await cli("usage", "parts", "--json")).json()).toMatchObject({
+      app: "parts",
+      invocations: expect.any(Number),
+    });
+    const unknown = await cli("usage", "prats");
+    expect(unknown.status).toBe(4);
+    expect(unknown.stderr).toMatch(/prats.*\n.*parts/u);
   });
 
   test("usage counts what was invoked", async () => {

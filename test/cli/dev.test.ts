@@ -2,7 +2,6 @@ import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
-import { availableParallelism, loadavg } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -12,14 +11,6 @@ import { freePort } from "../../cli/host-process.ts";
 import { CLI_MAIN, at, cleanEnvironment, runCli, temporaryFolder } from "./harness.ts";
 
 const EVENT_TIMEOUT_MS = 30_000;
-const SAVE_TO_DEPLOYED_MS_MAX = 2_000;
-const ADDED_MS_MAX = 500;
-const SAVES = 3;
-
-/** Whether a time measured here says something about the program: less wants to run than there are cores. */
-function isMachineQuiet(): boolean {
-  return (loadavg()[0] ?? 0) < availableParallelism();
-}
 
 /** One `downpour dev --json`: its events in order, each to be waited for. */
 interface Dev extends AsyncDisposable {
@@ -97,7 +88,7 @@ async function untilGone(pid: number): Promise<void> {
 }
 
 describe("downpour dev", { timeout: 120_000 }, () => {
-  test("a save gives a new answer in under two seconds; one that does not build keeps the old answer", async () => {
+  test("each save gives a new answer; one that does not build keeps the old answer", async () => {
     using folder = project();
     await using dev = await startDev(folder.path);
     const watching = await dev.next("watching");
@@ -105,29 +96,17 @@ describe("downpour dev", { timeout: 120_000 }, () => {
     expect(await invoke(folder.path)).toBe('"one"');
     expect(await dev.next("log")).toMatchObject({ function: "say", message: "said hi" });
 
-    // The quickest of a few. What the build and the upload take is the machine's business; what `dev` adds is not.
-    let quickestMs = Number.POSITIVE_INFINITY;
-    let leastAddedMs = Number.POSITIVE_INFINITY;
-    for (let save = 1; save <= SAVES; save += 1) {
-      const savedAt = performance.now();
-      folder.write("src/index.ts", source(`"answer ${save}"`));
-      const built = await dev.next("built");
-      const deployed = await dev.next("deployed");
-      const tookMs = performance.now() - savedAt;
-      expect(deployed).toMatchObject({ outcome: "updated" });
-      const workMs = Number(at(built, "durationMs")) + Number(at(deployed, "durationMs"));
-      quickestMs = Math.min(quickestMs, tookMs);
-      leastAddedMs = Math.min(leastAddedMs, tookMs - workMs);
+    for (const answer of ['"two"', '"three"']) {
+      folder.write("src/index.ts", source(answer));
+      await dev.next("built");
+      expect(await dev.next("deployed")).toMatchObject({ outcome: "updated" });
+      expect(await invoke(folder.path)).toBe(answer);
     }
-    expect(leastAddedMs).toBeLessThan(ADDED_MS_MAX);
-    const quickestMsMax = isMachineQuiet() ? SAVE_TO_DEPLOYED_MS_MAX : Number.POSITIVE_INFINITY;
-    expect(quickestMs).toBeLessThan(quickestMsMax);
-    expect(await invoke(folder.path)).toBe(`"answer ${SAVES}"`);
 
     // A log, a token, and a save that changes no byte are no change: only the source that is new is told of.
     folder.write("dev.log", "1");
     folder.write("acme.token", "1");
-    folder.write("src/index.ts", source(`"answer ${SAVES}"`));
+    folder.write("src/index.ts", source('"three"'));
     folder.write("src/other.ts", "export {};");
     expect(await dev.next("changed")).toMatchObject({ paths: ["src/other.ts"] });
     await dev.next("deployed");
@@ -138,11 +117,11 @@ describe("downpour dev", { timeout: 120_000 }, () => {
       details: { diagnostics: [{ file: "src/index.ts", line: 5 }] },
     });
     await dev.next("kept");
-    expect(await invoke(folder.path)).toBe(`"answer ${SAVES}"`);
-
-    folder.write("src/index.ts", source(`"three"`));
-    await dev.next("deployed");
     expect(await invoke(folder.path)).toBe('"three"');
+
+    folder.write("src/index.ts", source('"four"'));
+    await dev.next("deployed");
+    expect(await invoke(folder.path)).toBe('"four"');
   });
 
   test("the token is in a private file, and Ctrl-C leaves neither process nor lock", async () => {
