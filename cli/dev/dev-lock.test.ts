@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import {
   existsSync,
@@ -75,6 +76,18 @@ test("of many that find a stale lock at once, one gets it", async () => {
   writeFileSync(path, JSON.stringify({ pid: process.pid, startedAt: "1" }));
   const results = await Promise.allSettled(Array.from({ length: 8 }, () => acquireDevLock(path)));
   expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+  expect(readdirSync(folder.path)).toEqual(["dev.lock"]);
+});
+
+test("one that was killed while it took over blocks nobody either", async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "dev.lock");
+  const gone = JSON.stringify({ pid: process.pid, startedAt: "1" });
+  writeFileSync(path, gone);
+  const digest = createHash("sha256").update(gone).digest("hex").slice(0, 16);
+  writeFileSync(`${path}.${digest}`, JSON.stringify({ pid: process.pid, startedAt: "2" }));
+  await (await acquireDevLock(path)).release();
+  expect(readdirSync(folder.path)).toEqual([]);
 });
 
 test("this process is alive, and one that ended is not", async () => {

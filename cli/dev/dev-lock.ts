@@ -3,8 +3,10 @@
 // K1. The lock is a file made by exclusive creation; it names its owner by process id and start time,
 //     so a process id that was used again is not taken for the owner.
 // K2. A lock whose owner is gone is taken over: a killed `dev` blocks nobody.
+// K3. Who takes over holds a lock of the same kind, named after what it replaces, and looks once more under it: of
+//     many that find the same lock, one replaces it, and nobody replaces a newer one.
 
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -26,29 +28,17 @@ export interface DevLock {
 export async function acquireDevLock(path: string): Promise<DevLock> {
   await mkdir(dirname(path), { recursive: true });
   const owner: LockOwner = { pid: process.pid, startedAt: startTimeOf(process.pid) };
-  const text = JSON.stringify(owner);
-  // Written elsewhere and linked into place: the lock file is never seen half written.
+  // Written elsewhere and moved into place: the lock file is never seen half written.
   const draft = `${path}.${randomUUID()}`;
-  await writeFile(draft, text, { mode: 0o600 });
+  await writeFile(draft, JSON.stringify(owner), { mode: 0o600 });
   try {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
-      if (await linkIfFree(draft, path)) {
-        return { release: () => rm(path, { force: true }) };
-      }
-      const found = await readFile(path, "utf8").catch(() => "");
+      if (await linkIfFree(draft, path)) return lockAt(path);
+      const found = await readIfThere(path);
+      if (found === undefined) continue;
       const holder = parseOwner(found);
-      if (holder !== undefined && isRunning(holder)) {
-        throw new CliError(
-          "DEV_RUNNING",
-          `\`downpour dev\` already runs here (process ${holder.pid})`,
-          {
-            exit: "failure",
-            hint: `Stop it with Ctrl-C in its terminal, or: kill ${holder.pid}`,
-            details: { pid: holder.pid },
-          },
-        );
-      }
-      await removeStale(path, found);
+      if (holder !== undefined && isRunning(holder)) throw alreadyRunning(holder.pid);
+      if (await takeOver(path, found, draft)) return lockAt(path);
     }
   } finally {
     await rm(draft, { force: true });
@@ -56,17 +46,38 @@ export async function acquireDevLock(path: string): Promise<DevLock> {
   throw new CliError("DEV_RUNNING", "another `downpour dev` is starting here", { exit: "failure" });
 }
 
-/** Two may find the same stale lock: what one of them moves away must be that lock, and not the other's new one. */
-async function removeStale(path: string, expected: string): Promise<void> {
-  const moved = `${path}.${randomUUID()}`;
+function lockAt(path: string): DevLock {
+  return { release: () => rm(path, { force: true }) };
+}
+
+function alreadyRunning(pid: number): CliError {
+  return new CliError("DEV_RUNNING", `\`downpour dev\` already runs here (process ${pid})`, {
+    exit: "failure",
+    hint: `Stop it with Ctrl-C in its terminal, or: kill ${pid}`,
+    details: { pid },
+  });
+}
+
+/** Replaces a lock whose owner is gone; false where somebody else has done so meanwhile (K3). */
+async function takeOver(path: string, stale: string, draft: string): Promise<boolean> {
+  const digest = createHash("sha256").update(stale).digest("hex").slice(0, 16);
+  const claim = await acquireDevLock(`${path}.${digest}`);
   try {
-    await rename(path, moved);
+    if ((await readIfThere(path)) !== stale) return false;
+    await rename(draft, path);
+    return true;
+  } finally {
+    await claim.release();
+  }
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, "utf8");
   } catch (cause) {
-    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return;
+    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return undefined;
     throw cause;
   }
-  if ((await readFile(moved, "utf8")) !== expected) await linkIfFree(moved, path);
-  await rm(moved, { force: true });
 }
 
 async function linkIfFree(draft: string, path: string): Promise<boolean> {
