@@ -11,6 +11,7 @@ import type { Variant } from "../example.ts";
 import { Latencies, median } from "../latencies.ts";
 import { parameter } from "../parameters.ts";
 import { DownpourHost } from "../peers/downpour.ts";
+import { measureSaves } from "../save-to-deployed.ts";
 import type { HostOptions } from "../peers/downpour.ts";
 import type { Check, Suite, SuiteContext, SuiteReport } from "../report.ts";
 
@@ -18,7 +19,7 @@ const FUNCTION = "hello";
 
 export const startSuite: Suite = {
   name: "start",
-  summary: "host start, upload to callable, cold start, memory",
+  summary: "host start, upload to callable, save to deployed, cold start, memory",
   needs: [],
   run: runStartSuite,
 };
@@ -67,6 +68,10 @@ async function runStartSuite({ directory, progress }: SuiteContext): Promise<Sui
   progress(`first call of ${String(apps.length)} apps after a restart`);
   const afterRestart = await measureAfterRestart(dataDirectory, first.token, apps, calls);
 
+  const saves = parameter("start_saves", { smoke: 3, full: 15 });
+  progress(`${String(saves)} saves under \`downpour dev\``);
+  const saveToDeployed = (await measureSaves(join(directory, "project"), saves)).summaryMs();
+
   const coldStart = first.coldStarts.summaryMs();
   const upload = first.uploadToCallable.summaryMs();
   const readyMs = Math.max(...[firstReadyMs, emptyReadyMs, fullReadyMs].map(median));
@@ -95,6 +100,7 @@ async function runStartSuite({ directory, progress }: SuiteContext): Promise<Sui
             subject: "first call after a restart: code is loaded from disk",
             values: afterRestart.coldStarts.summaryMs(),
           },
+          { subject: "save to deployed, under `downpour dev`", values: saveToDeployed },
           {
             subject: "second call of the same functions",
             values: afterRestart.warmCalls.summaryMs(),
@@ -125,6 +131,7 @@ async function runStartSuite({ directory, progress }: SuiteContext): Promise<Sui
       { name: "cold start p50, ms", measured: coldStart.p50Ms, atMost: 5 },
       { name: "host start to ready, median, ms", measured: readyMs, atMost: 1000 },
       { name: "upload to callable p50, ms", measured: upload.p50Ms, atMost: 1500 },
+      { name: "save to deployed p50, ms", measured: saveToDeployed.p50Ms, atMost: 2000 },
     ],
     notes: [
       "times are seen by a client in another process, HTTP included",
