@@ -1,12 +1,12 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { componentNew, preview1AdapterReactorPath } from "@bytecodealliance/jco";
 import { compile, hasCompiler } from "./compile.ts";
 
 // Rust with the bindings that its own toolchain generates from the WIT, at the versions of `Cargo.lock`.
+// This target's linker makes components, and its standard library speaks WASI 0.2.
 
 const WORKSPACE = join(import.meta.dirname, "rust");
-const TARGET = "wasm32-wasip1";
+const TARGET = "wasm32-wasip2";
 /** Crates are compiled once for a checkout. */
 const TARGET_DIRECTORY = join(import.meta.dirname, "../../.cache/rust");
 
@@ -28,9 +28,7 @@ export async function buildRust(
     ["build", "--release", "--offline", "--locked", "--package", member, ...inWorkspace()],
     { env: { CARGO_TARGET_DIR: TARGET_DIRECTORY } },
   );
-  const module = readFileSync(join(TARGET_DIRECTORY, TARGET, "release", `${member}.wasm`));
-  const adapter = readFileSync(preview1AdapterReactorPath());
-  return new Uint8Array(await componentNew(module, [["wasi_snapshot_preview1", adapter]]));
+  return new Uint8Array(readFileSync(join(TARGET_DIRECTORY, TARGET, "release", `${member}.wasm`)));
 }
 
 function inWorkspace(): string[] {
