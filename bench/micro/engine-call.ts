@@ -404,7 +404,7 @@ function secondByte(answer: unknown): number {
 async function sdkGuest(): Promise<Guest> {
   const component = await buildGuest("get-put");
   const jco = await transpileWithJco(component, {
-    suspendingImports: ["downpour:faas/state#put"],
+    suspendingImports: ["downpour:faas/state#put-text"],
     asyncExports: ["handle"],
     directory: join(directory, "sdk"),
   });
@@ -414,7 +414,7 @@ async function sdkGuest(): Promise<Guest> {
     waitsIn: "put",
     compiled: engine.compile(component, functionWorld(wasiDeclarations), testLimits).component,
     links: (answer, gate) => {
-      const store = new Map<string, Uint8Array>();
+      const store = new Map<string, string>();
       return {
         ...createWasiLinks({ environment: {}, stdout: () => {}, stderr: () => {} }),
         "downpour:faas/log": { functions: refuseAll(logInterface) },
@@ -422,8 +422,8 @@ async function sdkGuest(): Promise<Guest> {
         "downpour:faas/state": {
           functions: {
             ...refuseAll(stateInterface),
-            get: (key: string) => ({ tag: "ok", val: store.get(key) }),
-            put: (key: string, value: Uint8Array) => {
+            "get-text": (key: string) => ({ tag: "ok", val: store.get(key) }),
+            "put-text": (key: string, value: string) => {
               store.set(key, value);
               return answerWith({ tag: "ok", val: undefined }, answer, gate);
             },
@@ -437,12 +437,12 @@ async function sdkGuest(): Promise<Guest> {
     },
     jco,
     startJco: (answer) => {
-      const store = new Map<string, Uint8Array>();
+      const store = new Map<string, string>();
       const instance = jco.instantiate({
         "downpour:faas/state": {
           ...refuseAllOfJco(stateInterface),
-          get: (key: string) => store.get(key),
-          put: (key: string, value: Uint8Array) => {
+          getText: (key: string) => store.get(key),
+          putText: (key: string, value: string) => {
             store.set(key, value);
             return answerWith(undefined, answer, undefined);
           },

@@ -19,6 +19,7 @@ export type { Counter, Durability, ListOptions, Register, StateOptions } from ".
 export {
   CounterOverflowError,
   InvalidKeyError,
+  NotTextError,
   StateError,
   StateUnavailableError,
   TooManyKeysError,

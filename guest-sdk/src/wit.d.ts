@@ -11,7 +11,8 @@ declare module "downpour:faas/state@0.1.0" {
     | { readonly tag: "value-too-large"; readonly val: number }
     | { readonly tag: "counter-overflow" }
     | { readonly tag: "too-many-keys"; readonly val: number }
-    | { readonly tag: "unavailable"; readonly val: string };
+    | { readonly tag: "unavailable"; readonly val: string }
+    | { readonly tag: "not-text" };
 
   interface WitKeyPage {
     readonly keys: readonly string[];
@@ -19,16 +20,20 @@ declare module "downpour:faas/state@0.1.0" {
   }
 
   function get(key: string): Uint8Array | null | undefined;
+  function getText(key: string): string | null | undefined;
   function getMany(keys: readonly string[]): readonly (Uint8Array | null | undefined)[];
   function put(key: string, value: Uint8Array, level: WitDurability): void;
+  function putText(key: string, value: string, level: WitDurability): void;
   function listKeys(prefix: string, after: string | undefined, limit: number): WitKeyPage;
   function counterValue(key: string): number | bigint;
   function counterAdd(key: string, delta: number | bigint, level: WitDurability): number | bigint;
   function deleteKey(key: string, level: WitDurability): void;
   export {
     get,
+    getText,
     getMany,
     put,
+    putText,
     listKeys,
     counterValue,
     counterAdd,

@@ -22,6 +22,7 @@ const stateError = variant({
   "counter-overflow": null,
   "too-many-keys": u32,
   unavailable: string,
+  "not-text": null,
 });
 const keyPage = record({ keys: list(string), next: option(string) });
 
@@ -32,12 +33,20 @@ export const stateInterface: InterfaceDeclaration = {
   resources: {},
   functions: {
     get: { type: func({ key: string }, result(option(bytes), stateError)), suspends: false },
+    "get-text": {
+      type: func({ key: string }, result(option(string), stateError)),
+      suspends: false,
+    },
     "get-many": {
       type: func({ keys: list(string) }, result(list(option(bytes)), stateError)),
       suspends: false,
     },
     put: {
       type: func({ key: string, value: bytes, level: durability }, result(null, stateError)),
+      suspends: true,
+    },
+    "put-text": {
+      type: func({ key: string, value: string, level: durability }, result(null, stateError)),
       suspends: true,
     },
     delete: {

@@ -143,6 +143,14 @@ const throughFunctions: Way = {
   add: (tenant, key) => ask(tenant, "add", { key }),
 };
 
+const throughTexts: Way = {
+  ...throughFunctions,
+  get: async (tenant, key) => (await ask(tenant, "getText", { key })) ?? undefined,
+  async put(tenant, key, value) {
+    expect(await ask(tenant, "putText", { key, value })).toBeNull();
+  },
+};
+
 /** Gives a tenant something to hide: the keys that the other one tries, and a counter. */
 async function hide(tenant: TenantClient): Promise<void> {
   for (const [index, key] of ["secret", ...HOSTILE_KEYS].entries()) {
@@ -164,6 +172,7 @@ async function everythingOf(tenant: TenantClient): Promise<unknown> {
 describe.each([
   ["over HTTP", overHttp],
   ["through a function", throughFunctions],
+  ["through a function, as texts", throughTexts],
 ])("%s", (_, way) => {
   test.each(HOSTILE_KEYS.map((key) => [key]))(
     "the key %j is one's own: nothing of another tenant is read, listed, written or deleted by it",
@@ -262,9 +271,54 @@ describe("a function", () => {
     const refused = { refused: "invalid-key" };
     expect(await ask(attacker, "get", { key })).toEqual(refused);
     expect(await ask(attacker, "put", { key, value: "x" })).toEqual(refused);
+    expect(await ask(attacker, "getText", { key })).toEqual(refused);
+    expect(await ask(attacker, "putText", { key, value: "x" })).toEqual(refused);
     expect(await ask(attacker, "remove", { key })).toEqual(refused);
     expect(await ask(attacker, "add", { key })).toEqual(refused);
     expect(await ask(attacker, "list", { prefix: "" })).toEqual([]);
+  });
+});
+
+/** As the probe shows bytes: one character each. */
+function bytesOf(text: string): string {
+  return Buffer.from(text).toString("latin1");
+}
+
+describe("a text", () => {
+  test.each(["", "é€😀", "\ufeffmarked", "\u0000", "x".repeat(5_000)])(
+    "is the register whose bytes are its UTF-8: %j",
+    async (text) => {
+      await ask(attacker, "putText", { key: "text", value: text });
+      expect(await ask(attacker, "get", { key: "text" })).toBe(bytesOf(text));
+      await ask(attacker, "put", { key: "text", value: bytesOf(text) });
+      expect(await ask(attacker, "getText", { key: "text" })).toBe(text);
+      await ask(attacker, "remove", { key: "text" });
+      expect(await ask(attacker, "getText", { key: "text" })).toBeNull();
+    },
+  );
+
+  test.each(["\u00ff", "\u00c3", "\u00ed\u00a0\u0080"])(
+    "is not what bytes are that are no UTF-8: %j",
+    async (value) => {
+      await ask(attacker, "put", { key: "bytes", value });
+      expect(await ask(attacker, "getText", { key: "bytes" })).toEqual({ refused: "not-text" });
+      expect(await ask(attacker, "get", { key: "bytes" })).toBe(value);
+      await ask(attacker, "remove", { key: "bytes" });
+    },
+  );
+
+  test("is as large as its bytes are", async () => {
+    const tenant = await newTenant({ stateValueBytesMax: 10 });
+    const refused = { refused: "value-too-large" };
+    expect(await ask(tenant, "putText", { key: "k", value: "€€€x" })).toBeNull();
+    expect(await ask(tenant, "putText", { key: "k", value: "€€€xx" })).toEqual(refused);
+    expect(await ask(tenant, "getText", { key: "k" })).toBe("€€€x");
+  });
+
+  test("is no counter", async () => {
+    await ask(attacker, "add", { key: "counted" });
+    expect(await ask(attacker, "getText", { key: "counted" })).toEqual({ refused: "wrong-kind" });
+    await ask(attacker, "remove", { key: "counted" });
   });
 });
 
@@ -292,9 +346,9 @@ test("what a tenant writes is never a record of the host: tenants, tokens and ap
 
 let tenants = 0;
 
-async function newTenant(): Promise<TenantClient> {
+async function newTenant(quotas: Readonly<Record<string, number>> = {}): Promise<TenantClient> {
   tenants += 1;
-  const tenant = await host.tenant(`twin-${tenants}`);
+  const tenant = await host.tenant(`twin-${tenants}`, quotas);
   await tenant.deploy("probe", await probe());
   return tenant;
 }

@@ -144,12 +144,7 @@ describe.each<JavaScriptEngine>(["quickjs", "starlingmonkey"])("functions on %s"
       keys: ["counter", "raw", "register"],
       after: null,
     });
-    expect(host.calls).toContainEqual([
-      "put",
-      "register",
-      new TextEncoder().encode(`{"n":1}`),
-      "memory",
-    ]);
+    expect(host.calls).toContainEqual(["put-text", "register", `{"n":1}`, "memory"]);
     expect(host.calls).toContainEqual(["put", "raw", Uint8Array.of(1, 2), "durable"]);
     expect(host.calls).toContainEqual(["counter-add", "counter", 41n, "async"]);
     expect(host.calls.filter(([name]) => name === "list-keys")).toEqual([
@@ -173,6 +168,19 @@ describe.each<JavaScriptEngine>(["quickjs", "starlingmonkey"])("functions on %s"
     expect((await host.call("putOne")).val).toMatchObject({
       val: { name: "StateUnavailableError", message: "State is unavailable: the disk is full" },
     });
+  });
+
+  test("state: a register of JSON tells bytes that are none, and what to read them with", async () => {
+    host.registers.set("json", Uint8Array.of(0xff));
+    expect((await host.call("readJson")).val).toEqual([
+      "NotTextError not-text",
+      "NotTextError not-text",
+    ]);
+    host.registers.set("json", new TextEncoder().encode("{oops"));
+    const refused = 'TypeError: The register "json" holds no JSON: read it with state.bytes';
+    expect((await host.call("readJson")).val).toEqual([refused, refused]);
+    host.registers.set("json", new TextEncoder().encode('{"é":"€😀"}'));
+    expect((await host.call("readJson")).val).toEqual(['{"é":"€😀"}', '[{"é":"€😀"}]']);
   });
 
   test("state: a key, prefix or position with half a character is an invalid key", async () => {

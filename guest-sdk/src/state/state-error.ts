@@ -72,6 +72,15 @@ export class StateUnavailableError extends StateError {
   }
 }
 
+/** The register holds bytes that are not UTF-8, and so no JSON: `state.bytes` reads them. */
+export class NotTextError extends StateError {
+  override readonly name = "NotTextError";
+
+  constructor() {
+    super("not-text", "The register holds bytes that are no text: read it with state.bytes");
+  }
+}
+
 /**
  * To be called before each host call that passes a key. What UTF-8 cannot carry never gets to the host:
  * QuickJS's bindings would end the instance, StarlingMonkey's would make one key of many.
@@ -117,6 +126,8 @@ function toStateError(refusal: WitStateError): StateError {
       return new TooManyKeysError(refusal.val);
     case "unavailable":
       return new StateUnavailableError(refusal.val);
+    case "not-text":
+      return new NotTextError();
     default: {
       const unknown: { readonly tag: string } = refusal;
       throw new Error(`The host refused a state call for an unknown reason: ${unknown.tag}`);

@@ -2,8 +2,8 @@ import * as host from "downpour:faas/state@0.1.0";
 import { fromBytes, fromInt64, toInt64 } from "../engine.ts";
 import { encodeJson } from "../json/json.ts";
 import type { Json, JsonValue } from "../json/json.ts";
-import { decodeUtf8, encodeUtf8 } from "../utf8.ts";
-import { refused, requireKey } from "./state-error.ts";
+import { decodeUtf8 } from "../utf8.ts";
+import { NotTextError, refused, requireKey } from "./state-error.ts";
 
 /**
  * What an acknowledged write survives: `memory` nothing, `async` the end of the executor (written
@@ -115,14 +115,14 @@ class JsonRegister<T> implements Register<T> {
   }
 
   get(): T | undefined {
-    const bytes = getBytes(this.key);
-    return isNone(bytes) ? undefined : fromJsonBytes<T>(this.key, fromBytes(bytes));
+    const text = getText(this.key);
+    return isNone(text) ? undefined : fromJson<T>(this.key, text);
   }
 
   put(value: T): void {
     // JSON has no undefined: a register without a value is a deleted one.
     if (value === undefined) throw new TypeError("A register cannot hold undefined: delete it");
-    putBytes(this.key, encodeUtf8(encodeJson(value)), this.#level);
+    putText(this.key, encodeJson(value), this.#level);
   }
 
   delete(): void {
@@ -211,6 +211,25 @@ function putBytes(key: string, value: Uint8Array, level: Durability): void {
   }
 }
 
+function getText(key: string): string | null | undefined {
+  requireKey(key);
+  try {
+    return host.getText(key);
+  } catch (cause) {
+    throw refused(cause);
+  }
+}
+
+/** JSON is well formed: half a character is an escape in it. */
+function putText(key: string, json: string, level: Durability): void {
+  requireKey(key);
+  try {
+    host.putText(key, json, level);
+  } catch (cause) {
+    throw refused(cause);
+  }
+}
+
 function deleteKey(key: string, level: Durability): void {
   requireKey(key);
   try {
@@ -252,20 +271,26 @@ function listPage(prefix: string, after: string | undefined, pageSize: number): 
   }
 }
 
-// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- The author states the type.
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- As below.
 function fromJsonBytes<T>(key: string, bytes: Uint8Array): T {
   const text = decodeUtf8(bytes);
-  try {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- As the author states it.
-    if (text !== undefined) return JSON.parse(text) as T;
-  } catch {
-    // Reported below, with the key, which the parser does not know.
-  }
-  throw new TypeError(
-    `The register ${JSON.stringify(key)} holds no JSON: read it with state.bytes`,
-  );
+  if (text === undefined) throw new NotTextError();
+  return fromJson<T>(key, text);
 }
 
-function isNone(bytes: Uint8Array | null | undefined): bytes is null | undefined {
-  return bytes === null || bytes === undefined;
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- The author states the type.
+function fromJson<T>(key: string, text: string): T {
+  try {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- As the author states it.
+    return JSON.parse(text) as T;
+  } catch {
+    // The parser does not know the key.
+    throw new TypeError(
+      `The register ${JSON.stringify(key)} holds no JSON: read it with state.bytes`,
+    );
+  }
+}
+
+function isNone(found: unknown): found is null | undefined {
+  return found === null || found === undefined;
 }

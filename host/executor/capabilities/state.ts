@@ -14,7 +14,8 @@ type StateError =
   | { readonly tag: "value-too-large"; readonly val: number }
   | { readonly tag: "counter-overflow" }
   | { readonly tag: "too-many-keys"; readonly val: number }
-  | { readonly tag: "unavailable"; readonly val: string };
+  | { readonly tag: "unavailable"; readonly val: string }
+  | { readonly tag: "not-text" };
 
 type Result<T> =
   | { readonly tag: "ok"; readonly val: T }
@@ -74,9 +75,26 @@ export function stateCapability(
     }
   }
 
+  function put(
+    key: string,
+    value: Uint8Array,
+    level: Durability,
+  ): Result<undefined> | Promise<Result<undefined>> {
+    const bytesMax = scope.limits.stateValueBytesMax;
+    if (value.byteLength > bytesMax) return failure({ tag: "value-too-large", val: bytesMax });
+    return write(key, { kind: "put", value }, level, nothing);
+  }
+
   return {
     functions: {
       get,
+      "get-text": (key: string): Result<string | undefined> => {
+        const found = get(key);
+        if (found.tag === "err") return found;
+        if (found.val === undefined) return { tag: "ok", val: undefined };
+        const text = decodeText(found.val);
+        return text === undefined ? failure({ tag: "not-text" }) : { tag: "ok", val: text };
+      },
       "get-many": (keys: readonly string[]): Result<readonly (Uint8Array | undefined)[]> => {
         if (keys.length > KEYS_AT_ONCE_MAX)
           return failure({ tag: "too-many-keys", val: KEYS_AT_ONCE_MAX });
@@ -88,11 +106,9 @@ export function stateCapability(
         }
         return { tag: "ok", val: values };
       },
-      put: (key: string, value: Uint8Array, level: Durability) => {
-        const bytesMax = scope.limits.stateValueBytesMax;
-        if (value.byteLength > bytesMax) return failure({ tag: "value-too-large", val: bytesMax });
-        return write(key, { kind: "put", value }, level, nothing);
-      },
+      put,
+      "put-text": (key: string, value: string, level: Durability) =>
+        put(key, encoder.encode(value), level),
       delete: (key: string, level: Durability) => write(key, { kind: "delete" }, level, nothing),
       "list-keys": (keyPrefix: string, after: string | undefined, limit: number) => {
         if (limit > PAGE_KEYS_MAX) return failure({ tag: "too-many-keys", val: PAGE_KEYS_MAX });
@@ -128,6 +144,18 @@ export function stateCapability(
         write(key, { kind: "add", delta }, level, (result) => result.counter ?? 0n),
     },
   };
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function decodeText(bytes: Uint8Array): string | undefined {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    // Fatal decoding throws one kind of error: the bytes are not UTF-8.
+    return undefined;
+  }
 }
 
 function nothing(): undefined {

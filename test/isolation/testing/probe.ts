@@ -23,6 +23,8 @@ const functions = {
   },
   getMany: ({ keys }) => state.getMany(keys).map((value) => (value ? text(value) : null)),
   put: ({ key, value }) => { state.put(key, bytes(value), "durable"); return null; },
+  getText: ({ key }) => state.getText(key),
+  putText: ({ key, value }) => { state.putText(key, value, "durable"); return null; },
   remove: ({ key }) => { state.delete(key, "durable"); return null; },
   list: ({ prefix, after }) => state.listKeys(prefix, after, 1000).keys,
   add: ({ key }) => Number(state.counterAdd(key, 1, "durable")),

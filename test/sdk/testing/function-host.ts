@@ -1,6 +1,7 @@
 // Functions run on the real engine, with what `wit/` asks of a host kept in memory: a few maps in
 // place of the executor and its store, so that a test sees every host call.
 
+import { isUtf8 } from "node:buffer";
 import { createEngine } from "../../../host/engine/create-engine.ts";
 import type { Instance, InterfaceImplementation } from "../../../host/engine/engine.ts";
 import { createWasiLinks, wasiDeclarations } from "../../../host/engine/wasi/index.ts";
@@ -123,6 +124,13 @@ export class FunctionHost {
             ? refuse("wrong-kind", "counter")
             : ok(this.registers.get(key));
         }),
+        "get-text": recorded("get-text", (key: string) => {
+          if (key === "") return refuse("invalid-key", "it is empty");
+          if (this.counters.has(key)) return refuse("wrong-kind", "counter");
+          const bytes = this.registers.get(key);
+          if (bytes === undefined) return ok();
+          return isUtf8(bytes) ? ok(new TextDecoder().decode(bytes)) : refuse("not-text");
+        }),
         "get-many": recorded("get-many", (keys: readonly string[]) => {
           return ok(keys.map((key) => this.registers.get(key)));
         }),
@@ -130,6 +138,12 @@ export class FunctionHost {
           if (this.isFull) return refuse("unavailable", "the disk is full");
           if (value.length > 1_000) return refuse("value-too-large", 1_000);
           this.registers.set(key, value);
+          return ok();
+        }),
+        "put-text": recorded("put-text", (key: string, value: string) => {
+          if (this.isFull) return refuse("unavailable", "the disk is full");
+          if (value.length > 1_000) return refuse("value-too-large", 1_000);
+          this.registers.set(key, new TextEncoder().encode(value));
           return ok();
         }),
         delete: recorded("delete", (key: string) => {
