@@ -19,7 +19,10 @@ export interface Engine {
   /** Makes a component runnable again, from what `compile` gave to be stored. */
   load(stored: StoredComponent): CompiledComponent;
 
-  /** Runs the link steps (and with them start functions). Throws `Trap`. */
+  /**
+   * Runs the link steps (and with them start functions). Throws `Trap`, and `RangeError` where there
+   * is no memory or address space for one more.
+   */
   instantiate(compiled: CompiledComponent, links: Links): Instance;
 }
 
@@ -114,8 +117,15 @@ export interface Instance {
    * resumed. Without a running call it only marks the instance dead.
    */
   abandon(reason: Error): void;
+  /**
+   * Puts an idle instance aside: only what its calls changed is kept, outside of the JavaScript heap.
+   * The next call brings it back, at the price of a new instance; it rejects with `RangeError`, and
+   * the instance stays frozen, while there is no memory for that. Says whether the instance is frozen:
+   * one in a call is not, nor one with state that cannot be put aside.
+   */
+  freeze(): boolean;
   readonly isDead: boolean;
-  /** Linear memory of all its core instances, in bytes. */
+  /** Linear memory of all its core instances, in bytes; of a frozen one, what is kept of it. */
   readonly memoryBytes: number;
 }
 

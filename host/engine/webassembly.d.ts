@@ -39,6 +39,8 @@ declare namespace WebAssembly {
   }
 
   class Global {
+    /** Of a number type: the engine asks no other ones. */
+    value: number | bigint;
     private readonly brand: true;
   }
 

@@ -1,16 +1,22 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Instance } from "../engine/engine.ts";
 import { InstancePool } from "./instance-pool.ts";
 import type { PooledInstance } from "./instance-pool.ts";
 import { InstanceScope } from "./instance-scope.ts";
 
-// The pool asks an instance only whether it is dead; these are never called.
-const instance: Instance = {
-  isDead: false,
-  memoryBytes: 0,
-  call: () => Promise.reject(new Error("never called")),
-  abandon: () => undefined,
-};
+/** The pool asks an instance only whether it is dead, and freezes it; these are never called. */
+function fakeInstance(onFreeze: () => void): Instance {
+  return {
+    isDead: false,
+    memoryBytes: 0,
+    call: () => Promise.reject(new Error("never called")),
+    abandon: () => undefined,
+    freeze: () => {
+      onFreeze();
+      return true;
+    },
+  };
+}
 
 const limits = {
   resultBytesMax: 1,
@@ -21,10 +27,10 @@ const limits = {
   environment: {},
 };
 
-function pooled(revisionKey: string): PooledInstance {
+function pooled(revisionKey: string, onFreeze = (): void => {}): PooledInstance {
   const app = { tenantId: "acme", app: "a", revisionId: revisionKey };
   const scope = new InstanceScope(app, limits, () => undefined);
-  return { revisionKey, instance, scope, idleSinceMs: 0 };
+  return { revisionKey, instance: fakeInstance(onFreeze), scope, idleSinceMs: 0 };
 }
 
 function add(pool: InstancePool, revisionKey: string, nowMs: number, idleMax = 10): PooledInstance {
@@ -90,4 +96,61 @@ test("a forgotten revision leaves nothing idle", () => {
   pool.forget("r");
   expect(pool.take("r")).toBeUndefined();
   expect(pool.reserve()).toBe(true);
+});
+
+const LINKED_IDLE_MAX = 64;
+
+/** Gives back `count` instances, one each millisecond from 0 on, and tells which are frozen. */
+function manyIdle(count: number): {
+  readonly pool: InstancePool;
+  readonly frozen: number[];
+  readonly giveOneMore: (nowMs: number) => void;
+} {
+  const pool = new InstancePool({ instancesMax: 1000 });
+  const frozen: number[] = [];
+  let given = 0;
+  const giveOneMore = (nowMs: number): void => {
+    const number = given;
+    given += 1;
+    expect(pool.reserve()).toBe(true);
+    pool.give(
+      pooled("r", () => frozen.push(number)),
+      1000,
+      nowMs,
+    );
+  };
+  for (let i = 0; i < count; i += 1) giveOneMore(i);
+  return { pool, frozen, giveOneMore };
+}
+
+describe("of many idle instances", () => {
+  test("none is frozen during a burst", () => {
+    expect(manyIdle(200).frozen).toEqual([]);
+  });
+
+  test("the longest idle one is frozen with each that is given back later", () => {
+    const { frozen, giveOneMore } = manyIdle(LINKED_IDLE_MAX + 1);
+    giveOneMore(2_000);
+    giveOneMore(2_000);
+    expect(frozen).toEqual([0, 1]);
+  });
+
+  test("each sweep freezes some, until few enough are linked", () => {
+    const { pool, frozen } = manyIdle(LINKED_IDLE_MAX + 20);
+    pool.sweep(0);
+    expect(frozen.length).toBe(16);
+    pool.sweep(0);
+    pool.sweep(0);
+    expect(frozen).toEqual(Array.from({ length: 20 }, (_, number) => number));
+    expect(pool.idleInstances).toBe(LINKED_IDLE_MAX + 20);
+  });
+
+  test("those that are in use, or gone, are not frozen", () => {
+    const { pool, frozen } = manyIdle(LINKED_IDLE_MAX + 20);
+    for (let i = 0; i < 20; i += 1) expect(pool.take("r")).toBeDefined();
+    pool.sweep(0);
+    pool.forget("r");
+    pool.sweep(0);
+    expect(frozen).toEqual([]);
+  });
 });

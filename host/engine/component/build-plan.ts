@@ -80,6 +80,8 @@ export interface ModuleInterface {
   }[];
   readonly exports: ReadonlyMap<string, CoreItem["sort"]>;
   readonly makes: CoreResources;
+  /** Which exports are the mutable globals it defines; undefined where it may hold other state. */
+  readonly globals: readonly string[] | undefined;
 }
 
 /** One component instance on the way into the plan. */
@@ -114,6 +116,7 @@ class Planner {
   #memoryCount = 0;
   #trampolineCount = 0;
   #canSuspend = false;
+  #canFreeze = true;
   #nextResource: ResourceId;
 
   constructor(moduleAt: (index: number) => ModuleInterface, check: WorldCheck, budget: Budget) {
@@ -142,6 +145,7 @@ class Planner {
       lifts: this.#lifts,
       exports,
       canSuspend: this.#canSuspend,
+      canFreeze: this.#canFreeze,
     };
   }
 
@@ -355,7 +359,9 @@ class Planner {
     if (this.#memoryCount > MEMORIES_MAX) {
       throw tooComplex(`more than ${MEMORIES_MAX} exported memories`, offset);
     }
-    this.#steps.push({ kind: "core-instance", module: module.number, imports, memories });
+    this.#canFreeze &&= module.globals !== undefined;
+    const globals = module.globals ?? [];
+    this.#steps.push({ kind: "core-instance", module: module.number, imports, memories, globals });
     return {
       sort: "core instance",
       lookup: (name) => {
@@ -437,6 +443,8 @@ class Planner {
     offset: number,
   ): ResourceType {
     const resource = this.#freshResource();
+    // The host may hold one, and with it a destructor of core instances that would be gone.
+    this.#canFreeze &&= destructor === null;
     this.#steps.push({
       kind: "guest-resource",
       resource,

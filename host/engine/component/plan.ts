@@ -20,10 +20,12 @@ export interface Plan {
   readonly exports: readonly { readonly name: string; readonly lift: number }[];
   /** Whether a call may have to wait: otherwise it runs without a stack of its own. */
   readonly canSuspend: boolean;
+  /** Whether memories and `globals` are all that changes in the core instances. */
+  readonly canFreeze: boolean;
 }
 
 /** Counted up whenever the meaning of a stored plan changes: an old one must be compiled again. */
-export const PLAN_FORMAT = 1;
+export const PLAN_FORMAT = 2;
 
 /** Plans come from `buildPlan`, by way of a thread or the host's own disk: only their age is in doubt. */
 export function isPlan(value: unknown): value is Plan {
@@ -67,6 +69,8 @@ export type LinkStep =
       readonly imports: readonly CoreImport[];
       /** The names of its exported memories. */
       readonly memories: readonly string[];
+      /** The names of the exported globals that it defines and may change. */
+      readonly globals: readonly string[];
     }
   | {
       readonly kind: "context";

@@ -5,7 +5,7 @@ import { malformed } from "../component/reader.ts";
 import { ComponentError } from "../engine.ts";
 import type { CompileLimits } from "../engine.ts";
 import { boundTables } from "./bound-tables.ts";
-import type { BoundedModule } from "./bound-tables.ts";
+import { exposeState } from "./expose-state.ts";
 import { hashModule } from "./module-cache.ts";
 import type { ModuleCache } from "./module-cache.ts";
 
@@ -20,8 +20,8 @@ interface UsedModule {
 
 /**
  * The core modules of one component, compiled when planning first asks for them: what a component
- * carries along without using it is neither compiled nor stored. Their tables are bounded before that:
- * hashed, compiled and stored are the bounded bytes.
+ * carries along without using it is neither compiled nor stored. Before that, their state is exposed and
+ * their tables are bounded: hashed, compiled and stored are the bytes that this gives.
  */
 export class UsedModules {
   readonly #modules: readonly Uint8Array[];
@@ -46,16 +46,21 @@ export class UsedModules {
     if (known !== undefined) return known.interface;
     const uploaded = this.#modules[index];
     if (uploaded === undefined) throw new Error(`there is no core module ${index}`);
-    const bounded = boundTables(uploaded, this.#limits.grownTableElementsMax);
-    const sha256 = hashModule(bounded.bytes);
-    const equal = this.#byHash.get(sha256);
-    const used = equal ?? this.#compile(sha256, bounded);
+    const exposed = exposeState(uploaded);
+    const { bytes, makes } = boundTables(exposed.bytes, this.#limits.grownTableElementsMax);
+    const sha256 = hashModule(bytes);
+    const used =
+      this.#byHash.get(sha256) ?? this.#compile(sha256, bytes, { makes, globals: exposed.globals });
     this.#byHash.set(sha256, used);
     this.#byIndex.set(index, used);
     return used.interface;
   }
 
-  #compile(sha256: string, { bytes, makes }: BoundedModule): UsedModule {
+  #compile(
+    sha256: string,
+    bytes: Uint8Array,
+    state: Pick<ModuleInterface, "makes" | "globals">,
+  ): UsedModule {
     const code = this.#compiled(sha256, bytes);
     const imports = WebAssembly.Module.imports(code).map(({ module, name, kind }) => ({
       module,
@@ -66,7 +71,7 @@ export class UsedModules {
       WebAssembly.Module.exports(code).map(({ name, kind }) => [name, sortOf(kind)]),
     );
     const number = this.#byHash.size;
-    return { sha256, bytes, code, interface: { number, imports, exports, makes } };
+    return { sha256, bytes, code, interface: { number, imports, exports, ...state } };
   }
 
   #compiled(sha256: string, bytes: Uint8Array): WebAssembly.Module {

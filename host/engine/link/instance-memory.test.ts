@@ -1,11 +1,49 @@
 import { expect, test } from "vitest";
 import { createEngine } from "../create-engine.ts";
+import type { Instance } from "../engine.ts";
+import { assemble } from "../testing/assemble.ts";
 import { bareInstances } from "../testing/bare-instances.ts";
 import { collectGarbage } from "../testing/collect-garbage.ts";
 import { testLimits } from "../testing/limits.ts";
 import { buildStoreGuest, storeLinks, storeWorld } from "../testing/store-guest.ts";
+import { testWorld } from "../testing/world.ts";
 
 const engine = createEngine();
+
+async function heapBytesOf(create: () => unknown): Promise<number> {
+  const count = 40;
+  const kept: unknown[] = [];
+  for (let i = 0; i < 3; i += 1) await create();
+  collectGarbage();
+  const before = process.memoryUsage().heapUsed;
+  for (let i = 0; i < count; i += 1) kept.push(await create());
+  collectGarbage();
+  const after = process.memoryUsage().heapUsed;
+  if (kept.length !== count) throw new Error("instances are missing");
+  return (after - before) / count;
+}
+
+test("a linked instance takes at most 20 KiB of heap beside what V8 takes for its core instances", async () => {
+  const { component } = engine.compile(await buildStoreGuest("async"), storeWorld, testLimits);
+  const bare = bareInstances(component, storeLinks());
+  const whole = (): unknown => engine.instantiate(component, storeLinks());
+  // Once in vain: what the first round compiles and caches would be counted to whoever comes first.
+  await heapBytesOf(bare);
+  await heapBytesOf(whole);
+  expect((await heapBytesOf(whole)) - (await heapBytesOf(bare))).toBeLessThan(20 * 1024);
+});
+
+test("a frozen instance takes at most 20 KiB of heap, all that V8 keeps included", async () => {
+  const { component } = engine.compile(await buildStoreGuest("async"), storeWorld, testLimits);
+  const frozen = async (): Promise<Instance> => {
+    const instance = engine.instantiate(component, storeLinks());
+    await instance.call("handle", [new Uint8Array(4)]);
+    expect(instance.freeze()).toBe(true);
+    return instance;
+  };
+  await heapBytesOf(frozen);
+  expect(await heapBytesOf(frozen)).toBeLessThan(20 * 1024);
+});
 
 async function nextTurn(): Promise<void> {
   await new Promise((resolve) => {
@@ -38,25 +76,41 @@ test.each(["sync", "async"] as const)(
   },
 );
 
-function heapBytesOf(create: () => unknown): number {
-  const count = 40;
-  const kept: unknown[] = [];
-  for (let i = 0; i < 3; i += 1) create();
-  collectGarbage();
-  const before = process.memoryUsage().heapUsed;
-  for (let i = 0; i < count; i += 1) kept.push(create());
-  collectGarbage();
-  const after = process.memoryUsage().heapUsed;
-  if (kept.length !== count) throw new Error("instances are missing");
-  return (after - before) / count;
-}
+/** Each has sixteen memories, and with them gigabytes of address space: they end soon. */
+const ADDRESS_SPACE_EATER = `(component
+  (core module $m
+    ${"(memory 1)".repeat(16)}
+    (global $n (mut i32) (i32.const 0))
+    (func (export "run") (param i32) (result i32)
+      (global.set $n (i32.add (global.get $n) (local.get 0))) (global.get $n)))
+  (core instance $c (instantiate $m))
+  (func (export "run") (param "x" u32) (result u32) (canon lift (core func $c "run"))))`;
 
-test("an idle instance takes at most 20 kB of heap beside what V8 takes for its core instances", async () => {
-  const { component } = engine.compile(await buildStoreGuest("async"), storeWorld, testLimits);
-  const bare = bareInstances(component, storeLinks());
-  const whole = (): unknown => engine.instantiate(component, storeLinks());
-  // Once in vain: what the first round compiles and caches would be counted to whoever comes first.
-  heapBytesOf(bare);
-  heapBytesOf(whole);
-  expect(heapBytesOf(whole) - heapBytesOf(bare)).toBeLessThan(20 * 1024);
+test("where the address space ends, making one more fails, and the others answer: frozen ones when there is room", async () => {
+  const { component } = engine.compile(await assemble(ADDRESS_SPACE_EATER), testWorld, testLimits);
+  const make = (): Instance => engine.instantiate(component, {});
+  const frozen = make();
+  await frozen.call("run", [1]);
+  expect(frozen.freeze()).toBe(true);
+  const linked: Instance[] = [];
+  expect(() => {
+    for (;;) linked.push(make());
+  }).toThrow(RangeError);
+  expect(linked.length).toBeGreaterThan(100);
+  await expect(frozen.call("run", [1])).rejects.toThrow(RangeError);
+  expect(frozen.isDead).toBe(false);
+  for (const instance of linked) expect(await instance.call("run", [5])).toBe(5);
+  // Frozen, they need no address space: as many again can be made.
+  const { length } = linked;
+  for (const instance of linked) expect(instance.freeze()).toBe(true);
+  for (let i = 0; i < length; i += 1) {
+    const instance = make();
+    expect(instance.freeze()).toBe(true);
+    linked.push(instance);
+  }
+  expect(await frozen.call("run", [1])).toBe(2);
+  for (const instance of linked.slice(0, length)) {
+    expect(await instance.call("run", [5])).toBe(10);
+    expect(instance.freeze()).toBe(true);
+  }
 });

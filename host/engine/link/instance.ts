@@ -2,6 +2,7 @@ import type { ComponentValue } from "../component/types.ts";
 import { Trap } from "../engine.ts";
 import type { Instance, Links } from "../engine.ts";
 import { toCallError, toHostError } from "./guest-error.ts";
+import type { FrozenGuest } from "./freezer.ts";
 import { link } from "./linker.ts";
 import type { Linking } from "./linking.ts";
 import type { ExportedFunction } from "./prepared-lift.ts";
@@ -19,11 +20,12 @@ interface RunningCall {
  * I2. Whatever ends a call but its result leaves the instance dead (E2): its memory may be in any
  *     state. A dead instance holds nothing of the guest, and what its guest still does is ignored.
  * I3. A guest that waits holds no thread, and no timer: only the promise it waits for holds it.
+ * I4. Linked, frozen or dead: exactly one of `#linking` and `#frozen` is there while it lives.
  */
 export class LinkedInstance implements Instance {
   readonly #prepared: PreparedPlan;
-  /** Undefined once the instance is dead. */
   #linking: Linking | undefined;
+  #frozen: FrozenGuest | undefined;
   /** Those that were called already: an instance that waits for its first call has none. */
   #functions: Map<string, ExportedFunction> | undefined;
   #running: RunningCall | undefined;
@@ -38,22 +40,30 @@ export class LinkedInstance implements Instance {
   }
 
   get isDead(): boolean {
-    return this.#linking === undefined;
+    return this.#linking === undefined && this.#frozen === undefined;
   }
 
   get memoryBytes(): number {
-    return (this.#linking?.memories ?? []).reduce(
-      (sum, { memory }) => sum + memory.buffer.byteLength,
-      0,
-    );
+    const linked = (this.#linking?.memories ?? []).map(({ memory }) => memory.buffer.byteLength);
+    const frozen = (this.#frozen?.memories ?? []).map(({ keptBytes }) => keptBytes);
+    return [...linked, ...frozen].reduce((sum, bytes) => sum + bytes, 0);
+  }
+
+  freeze(): boolean {
+    if (this.#running !== undefined) return false;
+    if (this.#linking === undefined) return this.#frozen !== undefined;
+    this.#frozen = this.#prepared.freezer?.freeze(this.#linking);
+    if (this.#frozen === undefined) return false;
+    this.#linking = undefined;
+    this.#functions = undefined;
+    return true;
   }
 
   call(name: string, args: readonly ComponentValue[]): Promise<ComponentValue> {
     return new Promise((resolve, reject) => {
-      const linking = this.#linking;
-      if (linking === undefined) throw new Error("the instance is dead");
+      if (this.isDead) throw new Error("the instance is dead");
       if (this.#running !== undefined) throw new Error("the instance is in a call already");
-      const exported = this.#functions?.get(name) ?? this.#bind(name, linking);
+      const exported = this.#functions?.get(name) ?? this.#bind(name);
       const running = { resolve, reject };
       this.#running = running;
       let returned: ComponentValue;
@@ -80,13 +90,28 @@ export class LinkedInstance implements Instance {
     running?.reject(reason);
   }
 
-  #bind(name: string, linking: Linking): ExportedFunction {
+  #bind(name: string): ExportedFunction {
     const lift = this.#prepared.exports.get(name);
     if (lift === undefined) throw new Error(`the world has no export ${name}`);
-    const exported = lift.bind(linking, this.#prepared.plan.canSuspend);
+    const exported = lift.bind(this.#thawed(), this.#prepared.plan.canSuspend);
     this.#functions ??= new Map();
     this.#functions.set(name, exported);
     return exported;
+  }
+
+  /** Where it cannot be brought back now, it stays frozen: the call was never started. */
+  #thawed(): Linking {
+    const { freezer } = this.#prepared;
+    if (this.#frozen !== undefined && freezer !== undefined) {
+      try {
+        this.#linking = freezer.thaw(this.#frozen);
+      } catch (error) {
+        throw asError(toCallError(error));
+      }
+      this.#frozen = undefined;
+    }
+    if (this.#linking === undefined) throw new Error("the instance is neither linked nor frozen");
+    return this.#linking;
   }
 
   #finish(running: RunningCall, value: ComponentValue): void {
@@ -108,11 +133,12 @@ export class LinkedInstance implements Instance {
   }
 
   #die(): void {
-    const linking = this.#linking;
+    const guest = (this.#linking ?? this.#frozen)?.guest;
     this.#linking = undefined;
+    this.#frozen = undefined;
     this.#running = undefined;
     this.#functions = undefined;
-    linking?.guest.close();
+    guest?.close();
   }
 }
 

@@ -16,8 +16,13 @@ export function link(prepared: PreparedPlan, links: Links): Linking {
     );
   }
   for (const resource of prepared.plan.hostResources) defineHostResource(linking, resource);
-  for (const step of prepared.steps) runStep(linking, step);
+  runSteps(linking, prepared.steps);
   return linking;
+}
+
+/** Also run to bring a frozen guest back: then its start functions run again. */
+export function runSteps(linking: Linking, steps: readonly PreparedStep[]): void {
+  for (const step of steps) runStep(linking, step);
 }
 
 function defineHostResource(

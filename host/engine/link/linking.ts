@@ -13,16 +13,19 @@ export type CoreExports = Readonly<Record<string, WebAssembly.ExportValue>>;
  * Objects of `exports` have no prototype: WebAssembly makes them so.
  */
 export class Linking {
-  readonly guest = new Guest();
   readonly links: Links;
+  readonly guest: Guest;
+  readonly componentInstances: ComponentInstance[];
   readonly coreInstances: CoreExports[] = [];
-  readonly componentInstances: ComponentInstance[] = [];
   readonly contexts: GuestContext[] = [];
   readonly trampolines: WebAssembly.ImportValue[] = [];
   readonly memories: GuestMemory[] = [];
 
-  constructor(links: Links) {
+  /** A guest that was frozen goes on in other core instances. */
+  constructor(links: Links, guest = new Guest(), componentInstances: ComponentInstance[] = []) {
     this.links = links;
+    this.guest = guest;
+    this.componentInstances = componentInstances;
   }
 
   importValue(source: CoreImportSource): WebAssembly.ImportValue {
@@ -67,6 +70,12 @@ export class Linking {
         realloc === null ? undefined : this.#realloc(realloc),
       ),
     );
+  }
+
+  global(reference: CoreExportReference): WebAssembly.Global {
+    const value = this.#export(reference);
+    if (!(value instanceof WebAssembly.Global)) throw inconsistent();
+    return value;
   }
 
   #realloc(reference: CoreExportReference): Realloc {

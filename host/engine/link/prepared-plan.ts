@@ -1,6 +1,7 @@
 import { isPlan } from "../component/plan.ts";
 import type { CoreImport, CoreImportSource, LinkStep, Plan } from "../component/plan.ts";
 import type { CompiledComponent } from "../engine.ts";
+import { Freezer } from "./freezer.ts";
 import { prepareLift } from "./prepared-lift.ts";
 import type { PreparedLift } from "./prepared-lift.ts";
 import { prepareTrampoline } from "./trampolines.ts";
@@ -14,6 +15,8 @@ export interface PreparedPlan {
   readonly plan: Plan;
   readonly steps: readonly PreparedStep[];
   readonly exports: ReadonlyMap<string, PreparedLift>;
+  /** Undefined where its instances cannot be put aside. */
+  readonly freezer: Freezer | undefined;
 }
 
 export type PreparedStep =
@@ -22,6 +25,7 @@ export type PreparedStep =
       readonly module: WebAssembly.Module;
       readonly imports: readonly ImportedModule[];
       readonly memories: readonly string[];
+      readonly globals: readonly string[];
     }
   | Extract<LinkStep, { kind: "context" | "guest-resource" }>
   | { readonly kind: "trampoline"; readonly bind: BindTrampoline };
@@ -40,10 +44,12 @@ export function preparePlan(compiled: CompiledComponent): PreparedPlan {
     throw new Error("the module was compiled by another engine");
   });
   const lifts = plan.lifts.map(prepareLift);
+  const steps = plan.steps.map((step) => prepareStep(step, modules, lifts));
   return {
     plan,
-    steps: plan.steps.map((step) => prepareStep(step, modules, lifts)),
+    steps,
     exports: new Map(plan.exports.map(({ name, lift }) => [name, required(lifts, lift)])),
+    freezer: plan.canFreeze ? new Freezer(steps) : undefined,
   };
 }
 
@@ -59,6 +65,7 @@ function prepareStep(
         module: required(modules, step.module),
         imports: groupByModule(step.imports),
         memories: step.memories,
+        globals: step.globals,
       };
     case "trampoline":
       return { kind: "trampoline", bind: prepareTrampoline(step.trampoline, lifts) };
