@@ -1,52 +1,24 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { main } from "assemblyscript/asc";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { at, HostUnderTest } from "../testing/host-under-test.ts";
 import type { Answer, TenantClient } from "../testing/host-under-test.ts";
-import { makeComponent } from "./make-component.ts";
+import { buildAssemblyScript } from "./build-assemblyscript.ts";
 
 // AssemblyScript: a garbage collector in the guest, strings in UTF-16, and no WASI at all.
 
-const SOURCES = join(import.meta.dirname, "assemblyscript");
-const ENTRY = "functions.ts";
-
 let host: HostUnderTest;
 let tenant: TenantClient;
+let component: Uint8Array<ArrayBuffer>;
 
 beforeAll(async () => {
   host = await HostUnderTest.start();
   tenant = await host.tenant("as-programs");
-  await tenant.deploy("app", await buildGuest());
+  component = await buildAssemblyScript();
+  await tenant.deploy("app", component);
 });
 
 afterAll(async () => {
   await host[Symbol.asyncDispose]();
 });
-
-/** The sources are `.as` here: they are not TypeScript that our own tools could check. */
-function readSource(file: string): string | null {
-  if (!/^\w+\.ts$/u.test(file)) return null;
-  return readFileSync(join(SOURCES, file.replace(/\.ts$/u, ".as")), "utf8");
-}
-
-async function buildGuest(): Promise<Uint8Array<ArrayBuffer>> {
-  const written = new Map<string, string | Uint8Array>();
-  const output = "functions.wasm";
-  let problems = "";
-  const { error } = await main(
-    [ENTRY, "--outFile", output, "-O", "--runtime", "incremental", "--use", "abort=faas/abort"],
-    {
-      readFile: readSource,
-      writeFile: (file: string, contents: string | Uint8Array) => void written.set(file, contents),
-      listFiles: () => [],
-      stderr: { write: (text: string | Uint8Array) => void (problems += String(text)) },
-    },
-  );
-  const binary = written.get(output);
-  if (error !== null || !(binary instanceof Uint8Array)) throw new Error(problems);
-  return await makeComponent({ binary, stringEncoding: "utf16", world: "function-sync" });
-}
 
 function invoke(name: string, body: string): Promise<Answer> {
   const headers = { "content-type": "text/plain" };
@@ -113,6 +85,14 @@ describe("an AssemblyScript program", () => {
     expect([answer.status, answer.code]).toEqual([422, "FUNCTION_ERROR"]);
     expect(at(answer.json(), "details", "functionCode")).toBe("REFUSED");
     expect(answer.body.toString()).toContain("as asked: größer");
+  });
+
+  test("that never ends is ended at its deadline, and others are served", async () => {
+    await tenant.deploy("endless", component);
+    await tenant.api("PATCH", "/v1/apps/endless", { json: { deadlineMs: 300 } });
+    const answer = await tenant.invoke("endless/spin", null);
+    expect(answer.code).toMatch(/DEADLINE|CPU/u);
+    expect(await answerOf("recurse", "100")).toBe(100);
   });
 
   test.each([

@@ -1,30 +1,22 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { at, HostUnderTest } from "../testing/host-under-test.ts";
 import type { Answer, TenantClient } from "../testing/host-under-test.ts";
-import { compile, hasCompiler } from "./compile.ts";
-import { makeComponent } from "./make-component.ts";
+import { buildC, whyNoC } from "./build-c.ts";
 
 // C with Debian's clang, lld and wasi-libc: a program that knows nothing of this host but the contract.
 
-const SOURCE = join(import.meta.dirname, "c/functions.c");
-/** A stack in linear memory that `recurse` fits in a thousand levels deep, and not ten thousand. */
-const STACK_BYTES = 2 * 1024 * 1024;
-
-let host: HostUnderTest;
+let host: HostUnderTest | undefined;
 let tenant: TenantClient;
-let isBuilt = false;
+let component: Uint8Array<ArrayBuffer>;
+let reason: string | undefined;
 
 beforeAll(async () => {
-  // CI installs the compiler; a contributor's machine may lack it.
-  const isThere = await hasCompiler("clang", ["--target=wasm32-wasi", "--version"]);
-  if (!isThere && process.env["CI"] === undefined) return;
+  reason = await whyNoC();
+  // CI installs the compiler.
+  if (reason !== undefined && process.env["CI"] === undefined) return;
+  component = await buildC();
   host = await HostUnderTest.start();
   tenant = await host.tenant("c-programs");
-  const component = await buildGuest();
-  isBuilt = true;
   await tenant.deploy("app", component);
   await tenant.api("PATCH", "/v1/apps/app", { json: { environment: { GREETING: "hello, C" } } });
 });
@@ -34,34 +26,8 @@ afterAll(async () => {
 });
 
 beforeEach((context) => {
-  if (!isBuilt) context.skip("this machine has no clang for wasm32-wasi");
+  if (reason !== undefined) context.skip(reason);
 });
-
-async function buildGuest(): Promise<Uint8Array<ArrayBuffer>> {
-  const directory = mkdtempSync(join(tmpdir(), "downpour-c-"));
-  try {
-    const output = join(directory, "functions.wasm");
-    await compile("clang", [
-      "--target=wasm32-wasi",
-      "-mexec-model=reactor",
-      "-O2",
-      "-Wall",
-      "-Wextra",
-      "-Werror",
-      `-Wl,--stack-first,-z,stack-size=${STACK_BYTES}`,
-      "-o",
-      output,
-      SOURCE,
-    ]);
-    return await makeComponent({
-      binary: readFileSync(output),
-      stringEncoding: "utf8",
-      world: "function-sync",
-    });
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
-}
 
 async function answerOf(name: string, input: unknown = null): Promise<unknown> {
   const answer = await tenant.invoke(`app/${name}`, input);
@@ -153,6 +119,14 @@ describe("a C program", () => {
     const answer = await tenant.invoke("app/refuse", null);
     expect([answer.status, answer.code]).toEqual([422, "FUNCTION_ERROR"]);
     expect(at(answer.json(), "details", "functionCode")).toBe("REFUSED");
+  });
+
+  test("that never ends is ended at its deadline, and others are served", async () => {
+    await tenant.deploy("endless", component);
+    await tenant.api("PATCH", "/v1/apps/endless", { json: { deadlineMs: 300 } });
+    const answer = await tenant.invoke("endless/spin", null);
+    expect(answer.code).toMatch(/DEADLINE|CPU/u);
+    expect(await answerOf("recurse", 100)).toBe(100);
   });
 
   test.each([

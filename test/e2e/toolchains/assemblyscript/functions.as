@@ -10,7 +10,7 @@ export { cabi_realloc } from "./faas";
 const MANIFEST =
   '{"sdk": "assemblyscript 1.0", "functions": [{"name": "echo"}, {"name": "count"}, {"name": "append"},' +
   ' {"name": "reverse"}, {"name": "collect"}, {"name": "context"}, {"name": "refuse"},' +
-  ' {"name": "throw"}, {"name": "index"}, {"name": "recurse"}]}';
+  ' {"name": "throw"}, {"name": "index"}, {"name": "recurse"}, {"name": "spin"}]}';
 const manifest = constantString(MANIFEST);
 
 export function describe(): usize {
@@ -34,6 +34,7 @@ export function handle(
   if (called == "throw") throw new Error("no such " + text);
   if (called == "index") return answerJson(input[<i32>parseInt(text)].toString());
   if (called == "recurse") return answerJson(recurse(<i32>parseInt(text)).toString());
+  if (called == "spin") spin();
   return unknownFunction(called);
 }
 
@@ -83,4 +84,10 @@ function answerContext(): usize {
 
 function recurse(depth: i32): i32 {
   return depth == 0 ? 0 : recurse(depth - 1) + 1;
+}
+
+const turnsKept = memory.data(4);
+
+function spin(): void {
+  for (let turns = 0; ; turns += 1) store<i32>(turnsKept, turns);
 }

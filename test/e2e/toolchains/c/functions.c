@@ -31,7 +31,7 @@ const text *describe(void) {
         {"name": "allocate"}, {"name": "recurse"}, {"name": "log"}, {"name": "context"},
         {"name": "clock"}, {"name": "sleep"}, {"name": "random"}, {"name": "environment"},
         {"name": "open"}, {"name": "read-input"}, {"name": "exit"}, {"name": "abort"},
-        {"name": "divide"}, {"name": "refuse"}, {"name": "compute"}
+        {"name": "divide"}, {"name": "spin"}, {"name": "refuse"}, {"name": "compute"}
       ]})
   };
   return &manifest;
@@ -177,6 +177,10 @@ static void open_file(const char *path) {
   answer_json(is_absent ? "\"not there\"" : "\"another error\"");
 }
 
+static void spin(void) {
+  for (volatile uint32_t turns = 0;; turns += 1) continue;
+}
+
 static int64_t compute(int64_t rounds) {
   uint64_t hash = 14695981039346656037u;
   for (int64_t round = 0; round < rounds; round += 1) hash = (hash ^ (uint64_t)round) * 1099511628211u;
@@ -210,6 +214,7 @@ handle_result *handle(char *function, size_t function_length, char *media_type,
   else if (!strcmp(name, "exit")) exit((int)number);
   else if (!strcmp(name, "abort")) abort();
   else if (!strcmp(name, "divide")) answer_number(1000 / number);
+  else if (!strcmp(name, "spin")) spin();
   else if (!strcmp(name, "compute")) answer_number(compute(number));
   else if (!strcmp(name, "refuse")) fail_with(TEXT("REFUSED"), TEXT("as asked"));
   else {
