@@ -18,10 +18,18 @@ import type { Suite, SuiteReport } from "./report.ts";
 import { counterSuite } from "./suites/counter.ts";
 import { engineSuite } from "./suites/engine.ts";
 import { httpSuite } from "./suites/http.ts";
+import { isolationSuite } from "./suites/isolation.ts";
 import { kvsSuite } from "./suites/kvs.ts";
 import { startSuite } from "./suites/start.ts";
 
-const SUITES: readonly Suite[] = [engineSuite, kvsSuite, startSuite, httpSuite, counterSuite];
+const SUITES: readonly Suite[] = [
+  engineSuite,
+  kvsSuite,
+  startSuite,
+  httpSuite,
+  counterSuite,
+  isolationSuite,
+];
 
 const HELP = `Usage: npm run bench -- <suite ...|all> [--full] [--json]
 

@@ -83,12 +83,25 @@ export class DownpourHost implements AsyncDisposable {
     this.#tenantToken = token;
   }
 
-  async deploy(app: string, component: Uint8Array<ArrayBuffer>): Promise<void> {
+  /** Another tenant, with the limits that a tenant has where nothing is said; answers its token. */
+  async makeTenant(tenant: string): Promise<string> {
+    const created = await this.#request("POST", "/v1/tenants", {
+      token: this.#adminToken,
+      json: { tenant },
+    });
+    return textField(await created.json(), "token");
+  }
+
+  async deploy(app: string, component: Uint8Array<ArrayBuffer>, token?: string): Promise<void> {
     const response = await this.#request("PUT", `/v1/apps/${app}`, {
-      token: await this.tenantToken(),
+      token: token ?? (await this.tenantToken()),
       wasm: component,
     });
     await response.arrayBuffer();
+  }
+
+  url(path: string): string {
+    return this.#origin + path;
   }
 
   async invoke(app: string, functionName: string, input: unknown): Promise<unknown> {
@@ -103,7 +116,7 @@ export class DownpourHost implements AsyncDisposable {
   async subject(app: string, functionName: string, name = "downpour"): Promise<Subject> {
     return {
       name,
-      url: `${this.#origin}/v1/invoke/${app}/${functionName}`,
+      url: this.url(`/v1/invoke/${app}/${functionName}`),
       authorization: `Bearer ${await this.tenantToken()}`,
       child: this.child,
       [Symbol.asyncDispose]: () => Promise.resolve(),

@@ -22,18 +22,35 @@ export function startWorkerdCounter(
   ]);
 }
 
+/**
+ * One workerd with the counter and, as another worker on a socket of its own, a function that never
+ * returns. The victim owns the process.
+ */
+export async function startWorkerdWithAttacker(
+  directory: string,
+): Promise<{ readonly victim: Subject; readonly attacker: Subject }> {
+  const victim = await startWorkerd(
+    "workerd Durable Object",
+    [],
+    ["workerd-isolation.capnp", `--directory-path=objects=${directory}`],
+    "victim",
+  );
+  const port = await listeningPort(victim.child, "attacker");
+  return { victim, attacker: { ...victim, name: "workerd", url: `http://127.0.0.1:${port}/` } };
+}
+
 async function startWorkerd(
   name: string,
   under: readonly string[],
   args: readonly string[],
+  socket = "http",
 ): Promise<Subject> {
   const [command, ...rest] = [...under, workerdBinary(), "serve", ...args, "--control-fd=1"];
   const child = new Child({ command, args: rest, cwd: import.meta.dirname });
   try {
-    const [, port = ""] = await child.waitForLine(/"event":"listen".*"port":(\d+)/, 20_000);
     return {
       name,
-      url: `http://127.0.0.1:${port}/`,
+      url: `http://127.0.0.1:${await listeningPort(child, socket)}/`,
       authorization: undefined,
       child,
       [Symbol.asyncDispose]: () => child.stop(),
@@ -42,6 +59,12 @@ async function startWorkerd(
     await child.kill();
     throw error;
   }
+}
+
+async function listeningPort(child: Child, socket: string): Promise<string> {
+  const line = new RegExp(`"event":"listen","socket":"${socket}","port":(\\d+)`);
+  const [, port = ""] = await child.waitForLine(line, 20_000);
+  return port;
 }
 
 /** The binary itself, and not the package's launcher, which would stand between us and its process. */
