@@ -40,6 +40,8 @@ describe("parseHostConfig", () => {
     [{ logLevel: "loud" }, "logLevel"],
     [{ metricsOpen: 1 }, "metricsOpen"],
     [{ deadlineDefaultMs: 20_000, deadlineMaxMs: 10_000 }, "deadlineDefaultMs"],
+    [{ tenantAppsMax: 20, tenantAppsCeiling: 10 }, "tenantAppsMax"],
+    [{ tenantWeight: 20, tenantWeightCeiling: 10 }, "tenantWeight"],
   ])("refuses %j and names the key", (input, key) => {
     expect(() => parseHostConfig(input)).toThrow(
       expect.objectContaining({ code: "CONFIG_INVALID", details: { key } }),

@@ -24,6 +24,18 @@ const count = (fallback: number, minimum: number, maximum: number, description: 
 const ms = (fallback: number, minimum: number, maximum: number, description: string) =>
   Type.Integer({ minimum, maximum, default: fallback, description });
 
+/** The most that any setting, quota or app may ask for. */
+const CONCURRENCY_MAX = 100_000;
+const QUEUE_DEPTH_MAX = 1_000_000;
+const QUEUED_BYTES_MAX = 1_024 * MIB;
+const REQUESTS_PER_SECOND_MAX = 1_000_000;
+const UPLOADS_MAX = 1_000;
+const WEIGHT_MAX = 10_000;
+
+/** The hard maximum of a quota. */
+const ceiling = (maximum: number, what: string) =>
+  count(maximum, 1, maximum, `The most that the admin may give a tenant: ${what}.`);
+
 export const HostConfigSchema = Type.Object(
   {
     listenHost: Type.String({
@@ -82,14 +94,20 @@ export const HostConfigSchema = Type.Object(
     concurrencyDefault: count(
       256,
       1,
-      100_000,
+      CONCURRENCY_MAX,
       "Invocations of one app at once, for apps that set none.",
     ),
     queueDepthDefault: count(
       1_024,
       1,
-      1_000_000,
+      QUEUE_DEPTH_MAX,
       "Waiting invocations of one app, for apps that set none.",
+    ),
+    requestsPerSecondDefault: count(
+      REQUESTS_PER_SECOND_MAX,
+      1,
+      REQUESTS_PER_SECOND_MAX,
+      "Invocations of one app that begin in a second, for apps that set none.",
     ),
     idleInstancesDefault: count(
       128,
@@ -99,18 +117,62 @@ export const HostConfigSchema = Type.Object(
     ),
 
     tenantAppsMax: count(100, 1, 100_000, "Quota of a new tenant: apps."),
+    tenantAppsCeiling: ceiling(100_000, "apps"),
     tenantRevisionsKeptMax: count(10, 1, 100, "Quota of a new tenant: revisions kept of each app."),
+    tenantRevisionsKeptCeiling: ceiling(100, "revisions kept of each app"),
+    tenantUploadsMax: count(8, 1, UPLOADS_MAX, "Quota of a new tenant: uploads under way at once."),
+    tenantUploadsCeiling: ceiling(UPLOADS_MAX, "uploads under way at once"),
     tenantConcurrencyMax: count(
       1_024,
       1,
-      100_000,
-      "Quota of a new tenant: invocations of one app at once.",
+      CONCURRENCY_MAX,
+      "Quota of a new tenant: invocations at once, of all its apps.",
     ),
+    tenantConcurrencyCeiling: ceiling(CONCURRENCY_MAX, "invocations at once"),
     tenantQueueDepthMax: count(
       4_096,
       1,
-      1_000_000,
-      "Quota of a new tenant: waiting invocations of one app.",
+      QUEUE_DEPTH_MAX,
+      "Quota of a new tenant: waiting invocations, of all its apps.",
+    ),
+    tenantQueueDepthCeiling: ceiling(QUEUE_DEPTH_MAX, "waiting invocations"),
+    tenantQueuedBytesMax: bytes(
+      64 * MIB,
+      QUEUED_BYTES_MAX,
+      "Quota of a new tenant: input of its waiting invocations.",
+    ),
+    tenantQueuedBytesCeiling: bytes(
+      QUEUED_BYTES_MAX,
+      QUEUED_BYTES_MAX,
+      "The most that the admin may give a tenant: input of its waiting invocations.",
+    ),
+    tenantRequestsPerSecondMax: count(
+      REQUESTS_PER_SECOND_MAX,
+      1,
+      REQUESTS_PER_SECOND_MAX,
+      "Quota of a new tenant: invocations that begin in a second, of all its apps.",
+    ),
+    tenantRequestsPerSecondCeiling: ceiling(
+      REQUESTS_PER_SECOND_MAX,
+      "invocations that begin in a second",
+    ),
+    tenantWeight: count(
+      100,
+      1,
+      WEIGHT_MAX,
+      "Quota of a new tenant: its share of the executors where others want them too, beside theirs.",
+    ),
+    tenantWeightCeiling: ceiling(WEIGHT_MAX, "weight"),
+    queuedBytesMax: bytes(
+      512 * MIB,
+      16_384 * MIB,
+      "Input of waiting invocations of all tenants, in the memory of the host.",
+    ),
+    executorTurnMaxMs: ms(
+      10_000,
+      100,
+      3_600_000,
+      "A thread that does not come back from a function for so long is ended and replaced.",
     ),
 
     compileTimeMaxMs: ms(30_000, 100, 600_000, "Checking, compiling and describing one upload."),
@@ -215,7 +277,21 @@ export function parseHostConfig(input: ConfigInput): HostConfig {
       details: { key: "deadlineDefaultMs" },
     });
   }
+  for (const key of CONFIG_KEYS) {
+    const most = config[key];
+    const given = CONFIG_KEYS.find((other) => isDefaultOf(key, other));
+    if (given === undefined || Number(config[given]) <= Number(most)) continue;
+    throw new HostError("CONFIG_INVALID", `${given} must not be above ${key}`, {
+      details: { key: given },
+    });
+  }
   return Object.freeze({ ...config, dataDirectory: resolve(config.dataDirectory) });
+}
+
+/** Whether the one is the hard maximum of what the other gives new tenants. */
+function isDefaultOf(ceilingKey: ConfigKey, key: ConfigKey): boolean {
+  const name = ceilingKey.replace(/Ceiling$/u, "");
+  return name !== ceilingKey && (key === name || key === `${name}Max`);
 }
 
 /** Turns the text of a flag or a variable into what the schema of its key wants. */

@@ -10,6 +10,7 @@ import type { HostConfig } from "./config.ts";
 import type { ControlPlane } from "./control/control-plane.ts";
 import { Deployments } from "./control/deployments.ts";
 import { buildServer } from "./control/server.ts";
+import { defaultQuotas, quotaCeilings } from "./control/quota-settings.ts";
 import { appRecords, openAdminToken, tenantRecords } from "./control/state-records.ts";
 import { TenantRemoval } from "./control/tenant-removal.ts";
 import { translateError } from "./control/translate-error.ts";
@@ -48,9 +49,6 @@ const INSTANCES_PER_PROCESS_MAX = 5_000;
 const INSTANCE_IDLE_MS = 60_000;
 const REVISION_IDLE_MS = 600_000;
 const CANCEL_GRACE_MS = 1_000;
-/** Input that waits in queues, on the main thread. */
-const QUEUED_BYTES_PER_APP_MAX = 64 * 1_024 * 1_024;
-const QUEUED_BYTES_MAX = 512 * 1_024 * 1_024;
 /** Forty times a fresh QuickJS instance. */
 const IDLE_INSTANCE_BYTES_MAX = 64 * 1_024 * 1_024;
 
@@ -111,6 +109,7 @@ async function start(
     version: HOST_VERSION,
     appsMax: config.metricsAppsMax,
     scheduler: () => ({ ...scheduler.stats(), executorsReady: readyExecutors(scheduler) }),
+    loads: () => scheduler.loads(),
   });
   // Its threads start while this one reads what is stored.
   const starting = startScheduler({ config, threads, storage, logger, logs, usage, metrics });
@@ -131,14 +130,8 @@ async function start(
   const tenants = await TenantRegistry.open({
     records: tenantRecords(state),
     adminToken,
-    quotasDefault: {
-      appsMax: config.tenantAppsMax,
-      revisionsKeptMax: config.tenantRevisionsKeptMax,
-      uploadBytesMax: config.uploadBytesMax,
-      concurrencyMax: config.tenantConcurrencyMax,
-      queueDepthMax: config.tenantQueueDepthMax,
-      stateValueBytesMax: config.stateValueBytesMax,
-    },
+    quotasDefault: defaultQuotas(config),
+    quotasMax: quotaCeilings(config),
   });
   const apps = await AppRegistry.open(appRecords(state));
   const scheduler: Scheduler = await starting;
@@ -167,7 +160,7 @@ async function start(
     (opened) => opened.close(),
   );
   deployments.activateAll();
-  const removal = new TenantRemoval({ tenants, apps, deployments, usage, state, logger });
+  const removal = new TenantRemoval({ tenants, deployments, usage, state, logger });
 
   const plane: ControlPlane = {
     config,
@@ -177,6 +170,7 @@ async function start(
     deployments,
     removal,
     invoker: scheduler,
+    loads: scheduler,
     state,
     usage,
     logs,
@@ -240,8 +234,8 @@ function startScheduler(parts: {
       inFlightPerExecutorMax: IN_FLIGHT_PER_EXECUTOR_MAX,
       cancelGraceMs: CANCEL_GRACE_MS,
       revisionIdleMs: REVISION_IDLE_MS,
-      queuedBytesPerAppMax: QUEUED_BYTES_PER_APP_MAX,
-      queuedBytesMax: QUEUED_BYTES_MAX,
+      turnMaxMs: config.executorTurnMaxMs,
+      queuedBytesMax: config.queuedBytesMax,
       executor: {
         instancesMax: Math.ceil(INSTANCES_PER_PROCESS_MAX / config.executors),
         instanceIdleMs: INSTANCE_IDLE_MS,
@@ -257,6 +251,7 @@ function startScheduler(parts: {
       usage.record(record);
       metrics.observe(toSample(record));
     },
+    onRefused: (refusal) => metrics.refused(refusal),
   });
 }
 

@@ -34,9 +34,22 @@ export type ExecutorReply =
 export interface ExecutorThreadData {
   readonly storage: StateConnection;
   readonly tuning: ExecutorTuning;
-  /** One 32-bit cell: the `sequence` of the invocation that started last. The main thread reads it when the thread is gone. */
-  readonly started: SharedArrayBuffer;
+  /** `EXECUTOR_CELLS`: the main thread reads them also when the thread does not answer, or is gone. */
+  readonly cells: SharedArrayBuffer;
 }
+
+/** What an executor says without a message: 32-bit cells that it alone writes. */
+export const EXECUTOR_CELLS = {
+  /** The `sequence` of the invocation that started last. */
+  started: 0,
+  /** The `sequence` of the invocation whose guest holds the thread; 0 for none. */
+  holder: 1,
+  /** Grows about ten times a second, as long as the thread comes back to its events. */
+  beats: 2,
+} as const;
+
+export const EXECUTOR_CELLS_BYTES =
+  Object.keys(EXECUTOR_CELLS).length * Int32Array.BYTES_PER_ELEMENT;
 
 export interface ExecutorTuning {
   /** Instances of one thread, busy and idle: each reserves address space (two memories of 8 GB for a QuickJS guest). */
@@ -72,7 +85,7 @@ export interface Payload {
 export interface Invocation {
   readonly invocationId: string;
   readonly revisionKey: string;
-  /** Counts the invocations sent to one executor, modulo 2^32: they start in this order. */
+  /** Counts the invocations sent to one executor from 1, modulo 2^32: they start in this order. */
   readonly sequence: number;
   readonly functionName: string;
   readonly input: Payload;

@@ -5,6 +5,7 @@ export type TenantErrorKind =
   | "tenant-deleting"
   | "token-not-found"
   | "too-many-tokens"
+  | "quota-too-high"
   | "record-invalid";
 
 export class TenantError extends Error {

@@ -1,5 +1,6 @@
 export { TenantError } from "./errors.ts";
 export type { TenantErrorKind } from "./errors.ts";
+export { QUOTA_NAMES, toQuotas } from "./quotas.ts";
 export type { Quotas } from "./quotas.ts";
 export { TenantRegistry } from "./registry.ts";
 export type { Principal } from "./registry.ts";

@@ -4,9 +4,46 @@ export interface Quotas {
   /** Of each app, the active one included. */
   readonly revisionsKeptMax: number;
   readonly uploadBytesMax: number;
-  /** Invocations of one app at once. */
+  /** Uploads under way at once. */
+  readonly uploadsMax: number;
+  /** Invocations of all its apps at once. */
   readonly concurrencyMax: number;
-  /** Waiting invocations of one app. */
+  /** Waiting invocations of all its apps. */
   readonly queueDepthMax: number;
+  /** Input of waiting invocations of all its apps. */
+  readonly queuedBytesMax: number;
+  /** Invocations of all its apps that begin in a second. */
+  readonly requestsPerSecondMax: number;
+  /** Its share of the executors where others want them too, beside theirs. */
+  readonly weight: number;
   readonly stateValueBytesMax: number;
+}
+
+export const QUOTA_NAMES = [
+  "appsMax",
+  "revisionsKeptMax",
+  "uploadBytesMax",
+  "uploadsMax",
+  "concurrencyMax",
+  "queueDepthMax",
+  "queuedBytesMax",
+  "requestsPerSecondMax",
+  "weight",
+  "stateValueBytesMax",
+] as const satisfies readonly (keyof Quotas)[];
+
+/** Quotas made name by name. */
+export function toQuotas(quota: (name: keyof Quotas) => number): Quotas {
+  return {
+    appsMax: quota("appsMax"),
+    revisionsKeptMax: quota("revisionsKeptMax"),
+    uploadBytesMax: quota("uploadBytesMax"),
+    uploadsMax: quota("uploadsMax"),
+    concurrencyMax: quota("concurrencyMax"),
+    queueDepthMax: quota("queueDepthMax"),
+    queuedBytesMax: quota("queuedBytesMax"),
+    requestsPerSecondMax: quota("requestsPerSecondMax"),
+    weight: quota("weight"),
+    stateValueBytesMax: quota("stateValueBytesMax"),
+  };
 }

@@ -7,8 +7,12 @@ const QUOTAS = {
   appsMax: 10,
   revisionsKeptMax: 3,
   uploadBytesMax: 1_000,
+  uploadsMax: 2,
   concurrencyMax: 8,
   queueDepthMax: 16,
+  queuedBytesMax: 1_000,
+  requestsPerSecondMax: 100,
+  weight: 100,
   stateValueBytesMax: 100,
 };
 
@@ -38,6 +42,7 @@ function open(records: TenantRecords): Promise<TenantRegistry> {
     records,
     adminToken: admin.record,
     quotasDefault: QUOTAS,
+    quotasMax: { ...QUOTAS, appsMax: 50 },
     now: () => 5,
   });
 }
@@ -207,6 +212,36 @@ describe("changes", () => {
     await expect(registry.revokeToken("acme", "0")).rejects.toMatchObject({
       kind: "token-not-found",
     });
+  });
+
+  test("quotas above the host's maximum are refused, whoever asks", async () => {
+    const registry = await open(new FakeRecords());
+    const tooHigh = { kind: "quota-too-high", message: "appsMax may be at most 50 on this host" };
+    await expect(registry.create("acme", { appsMax: 51 })).rejects.toMatchObject(tooHigh);
+    await registry.create("acme", { appsMax: 50 });
+    await expect(registry.setQuotas("acme", { appsMax: 51 })).rejects.toMatchObject(tooHigh);
+    expect(registry.get("acme").quotas.appsMax).toBe(50);
+  });
+
+  test("a maximum that was lowered holds for tenants that were given more", async () => {
+    const records = new FakeRecords();
+    await (await open(records)).create("acme", { appsMax: 20 });
+    const registry = await TenantRegistry.open({
+      records,
+      adminToken: admin.record,
+      quotasDefault: QUOTAS,
+      quotasMax: { ...QUOTAS, appsMax: 15 },
+    });
+    expect(registry.get("acme").quotas.appsMax).toBe(15);
+  });
+
+  test("a record of an earlier host has what a new tenant gets for quotas that came later", async () => {
+    const records = new FakeRecords();
+    records.stored.set(
+      "acme",
+      '{"tenantId":"acme","quotas":{"appsMax":3},"tokens":[],"createdAtMs":1,"isDeleting":false}',
+    );
+    expect((await open(records)).get("acme").quotas).toEqual({ ...QUOTAS, appsMax: 3 });
   });
 
   test("tenants are listed by name", async () => {

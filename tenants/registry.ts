@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { TenantError } from "./errors.ts";
+import { QUOTA_NAMES, toQuotas } from "./quotas.ts";
 import type { Quotas } from "./quotas.ts";
 import { parseTenant } from "./tenant.ts";
 import type { Tenant, TenantRecords } from "./tenant.ts";
@@ -19,7 +20,10 @@ interface Watcher {
 export interface TenantRegistryOptions {
   readonly records: TenantRecords;
   readonly adminToken: TokenRecord;
+  /** What a new tenant gets. */
   readonly quotasDefault: Quotas;
+  /** What the operator lets no tenant go beyond, whatever is stored or asked for. */
+  readonly quotasMax: Quotas;
   readonly now?: () => number;
 }
 
@@ -45,6 +49,7 @@ export class TenantRegistry {
   readonly #records: TenantRecords;
   readonly #adminTokens: readonly TokenRecord[];
   readonly #quotasDefault: Quotas;
+  readonly #quotasMax: Quotas;
   readonly #now: () => number;
   readonly #tenants = new Map<string, Tenant>();
   readonly #recognised = new Map<string, Principal>();
@@ -55,14 +60,16 @@ export class TenantRegistry {
     this.#records = options.records;
     this.#adminTokens = [options.adminToken];
     this.#quotasDefault = options.quotasDefault;
+    this.#quotasMax = options.quotasMax;
     this.#now = options.now ?? Date.now;
   }
 
   static async open(options: TenantRegistryOptions): Promise<TenantRegistry> {
     const registry = new TenantRegistry(options);
     for (const record of await options.records.loadAll()) {
-      const tenant = parseTenant(record);
-      registry.#tenants.set(tenant.tenantId, tenant);
+      const tenant = parseTenant(record, options.quotasDefault);
+      const quotas = lower(tenant.quotas, options.quotasMax);
+      registry.#tenants.set(tenant.tenantId, { ...tenant, quotas });
     }
     return registry;
   }
@@ -130,14 +137,17 @@ export class TenantRegistry {
         throw new TenantError("tenant-exists", "there is a tenant of this name");
       }
       const { token, record } = mintToken({ role: "tenant", tenantId }, this.#now());
-      const tenant = parseTenant({
-        tenantId,
-        incarnationId: randomUUID(),
-        quotas: { ...this.#quotasDefault, ...quotas },
-        tokens: [record],
-        createdAtMs: this.#now(),
-        isDeleting: false,
-      });
+      const tenant = parseTenant(
+        {
+          tenantId,
+          incarnationId: randomUUID(),
+          quotas: this.#checked({ ...this.#quotasDefault, ...quotas }),
+          tokens: [record],
+          createdAtMs: this.#now(),
+          isDeleting: false,
+        },
+        this.#quotasDefault,
+      );
       await this.#store(tenant);
       return { tenant, token };
     });
@@ -146,7 +156,7 @@ export class TenantRegistry {
   setQuotas(tenantId: string, quotas: Partial<Quotas>): Promise<Tenant> {
     return this.#change(async () => {
       const tenant = this.#live(tenantId);
-      return this.#store(parseTenant({ ...tenant, quotas: { ...tenant.quotas, ...quotas } }));
+      return this.#store({ ...tenant, quotas: this.#checked({ ...tenant.quotas, ...quotas }) });
     });
   }
 
@@ -191,6 +201,15 @@ export class TenantRegistry {
     });
   }
 
+  #checked(quotas: Quotas): Quotas {
+    for (const name of QUOTA_NAMES) {
+      const maximum = this.#quotasMax[name];
+      if (quotas[name] <= maximum) continue;
+      throw new TenantError("quota-too-high", `${name} may be at most ${maximum} on this host`);
+    }
+    return quotas;
+  }
+
   #live(tenantId: string): Tenant {
     const tenant = this.get(tenantId);
     if (tenant.isDeleting) {
@@ -231,4 +250,8 @@ export class TenantRegistry {
     this.#lastChange = result.catch(() => undefined);
     return result;
   }
+}
+
+function lower(a: Quotas, b: Quotas): Quotas {
+  return toQuotas((name) => Math.min(a[name], b[name]));
 }

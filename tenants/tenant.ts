@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { TenantError } from "./errors.ts";
+import { toQuotas } from "./quotas.ts";
 import type { Quotas } from "./quotas.ts";
 import type { TokenRecord } from "./token.ts";
 
@@ -25,8 +26,11 @@ export interface TenantRecords {
 const TENANT_ID = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/u;
 const SHA256 = /^[0-9a-f]{64}$/u;
 
-/** Checks what the store gave back: a record that is not one stops the start, and is not guessed at. */
-export function parseTenant(record: unknown): Tenant {
+/**
+ * Checks what the store gave back: a record that is not one stops the start, and is not guessed at.
+ * Quotas that an earlier host did not know are those of a new tenant.
+ */
+export function parseTenant(record: unknown, quotasDefault: Quotas): Tenant {
   const { tenantId, incarnationId, quotas, tokens, createdAtMs, isDeleting } = fields(record);
   if (typeof tenantId !== "string" || !TENANT_ID.test(tenantId)) throw invalid("tenantId");
   // Records of earlier hosts have none. It is compared within one process only, so that a new one will do.
@@ -38,28 +42,20 @@ export function parseTenant(record: unknown): Tenant {
   return {
     tenantId,
     incarnationId: incarnation,
-    quotas: parseQuotas(quotas),
+    quotas: parseQuotas(quotas, quotasDefault),
     tokens: tokens.map(parseToken),
     createdAtMs,
     isDeleting,
   };
 }
 
-function parseQuotas(record: unknown): Quotas {
+function parseQuotas(record: unknown, quotasDefault: Quotas): Quotas {
   const found = fields(record);
-  const quota = (name: keyof Quotas): number => {
-    const value = found[name];
+  return toQuotas((name) => {
+    const value = found[name] ?? quotasDefault[name];
     if (typeof value !== "number" || !Number.isSafeInteger(value)) throw invalid(`quotas.${name}`);
     return value;
-  };
-  return {
-    appsMax: quota("appsMax"),
-    revisionsKeptMax: quota("revisionsKeptMax"),
-    uploadBytesMax: quota("uploadBytesMax"),
-    concurrencyMax: quota("concurrencyMax"),
-    queueDepthMax: quota("queueDepthMax"),
-    stateValueBytesMax: quota("stateValueBytesMax"),
-  };
+  });
 }
 
 function parseToken(token: unknown): TokenRecord {

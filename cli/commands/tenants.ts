@@ -22,8 +22,22 @@ const QUOTA_OPTIONS = [
   ["appsMax", "--apps-max <count>", "apps", 100_000],
   ["revisionsKeptMax", "--revisions-kept-max <count>", "revisions kept of each app", 1_000],
   ["uploadBytesMax", "--upload-bytes-max <bytes>", "bytes of one component", 1_073_741_824],
-  ["concurrencyMax", "--concurrency-max <count>", "invocations of one app at once", 100_000],
-  ["queueDepthMax", "--queue-depth-max <count>", "invocations of one app that wait", 1_000_000],
+  ["uploadsMax", "--uploads-max <count>", "uploads under way at once", 1_000],
+  ["concurrencyMax", "--concurrency-max <count>", "invocations at once, of all apps", 100_000],
+  ["queueDepthMax", "--queue-depth-max <count>", "invocations that wait, of all apps", 1_000_000],
+  [
+    "queuedBytesMax",
+    "--queued-bytes-max <bytes>",
+    "bytes of input of invocations that wait",
+    1_073_741_824,
+  ],
+  [
+    "requestsPerSecondMax",
+    "--requests-per-second-max <count>",
+    "invocations that begin in a second",
+    1_000_000,
+  ],
+  ["weight", "--weight <n>", "share of the executors, 100 being the usual one", 10_000],
   ["stateValueBytesMax", "--state-value-bytes-max <bytes>", "bytes of one state value", 16_777_216],
 ] as const satisfies readonly (readonly [keyof QuotasPatch, string, string, number])[];
 

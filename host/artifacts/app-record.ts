@@ -37,6 +37,7 @@ const AppSettings = Type.Object({
   deadlineMs: Type.Optional(whole),
   concurrencyMax: Type.Optional(whole),
   queueDepthMax: Type.Optional(whole),
+  requestsPerSecondMax: Type.Optional(whole),
   idleInstancesMax: Type.Optional(whole),
   environment: Type.Optional(Type.Record(text, text)),
 });
@@ -108,6 +109,7 @@ export function configured(
       ...next("deadlineMs"),
       ...next("concurrencyMax"),
       ...next("queueDepthMax"),
+      ...next("requestsPerSecondMax"),
       ...next("idleInstancesMax"),
       ...next("environment"),
     },

@@ -3,6 +3,7 @@ import type { TenantRegistry } from "@downpour/tenants";
 import type { AppRegistry } from "../artifacts/app-registry.ts";
 import type { HostConfig } from "../config.ts";
 import type { InvokeRequest, InvokeResult } from "../scheduler/deployed-app.ts";
+import type { LoadGauges } from "../scheduler/load.ts";
 import type { FunctionLogs } from "../telemetry/function-logs.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { HostMetrics } from "../telemetry/metrics.ts";
@@ -16,6 +17,11 @@ export interface Invoker {
   invoke(request: InvokeRequest, signal: AbortSignal): Promise<InvokeResult>;
 }
 
+/** What runs and waits, for whoever asks. */
+export interface LoadReader {
+  loadOf(tenantId: string, app?: string): LoadGauges;
+}
+
 /** Everything the routes call. They decode, call and encode; the decisions are in here. */
 export interface ControlPlane {
   readonly config: HostConfig;
@@ -25,6 +31,7 @@ export interface ControlPlane {
   readonly deployments: Deployments;
   readonly removal: TenantRemoval;
   readonly invoker: Invoker;
+  readonly loads: LoadReader;
   readonly state: StateClient;
   readonly usage: UsageMeter;
   readonly logs: FunctionLogs;

@@ -17,6 +17,7 @@ import type { Compiler } from "../artifacts/compiler.ts";
 import type { HostConfig } from "../config.ts";
 import { HostError } from "../errors.ts";
 import type { DeployedApp } from "../scheduler/deployed-app.ts";
+import type { TenantLoadLimits } from "../scheduler/scheduler.ts";
 import type { FunctionLogs } from "../telemetry/function-logs.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { HostMetrics } from "../telemetry/metrics.ts";
@@ -27,6 +28,10 @@ import type { ChangeTicket } from "./upload-order.ts";
 
 /** What the scheduler must do for whoever decides what exists. */
 export interface AppRunner {
+  /** A tenant is made known before its apps. */
+  setTenant(tenantId: string, limits: TenantLoadLimits): void;
+  /** After its last app was removed. */
+  removeTenant(tenantId: string): void;
   deploy(app: DeployedApp): void;
   /** Settles when nothing of the app runs any more. */
   remove(tenantId: string, app: string): Promise<void>;
@@ -54,8 +59,10 @@ export interface DeployResult {
   };
 }
 
-/** Each one may fill the disk up to its limit before it is looked at. */
-const UPLOADS_PER_TENANT_MAX = 8;
+/** A tenant's weight is a percentage of the usual one. */
+const WEIGHT_USUAL = 100;
+/** When an upload ends nobody knows; the smallest take a second. */
+const UPLOAD_RETRY_AFTER_MS = 1_000;
 const SWEEP_DELAY_MS = 30_000;
 const ENVIRONMENT_BYTES_MAX = 65_536;
 
@@ -96,6 +103,7 @@ export class Deployments {
 
   /** Tells the scheduler of everything that is deployed (Y3). */
   activateAll(): void {
+    for (const tenant of this.#options.tenants.list()) this.#admitTenant(tenant);
     for (const record of this.#options.apps.all()) this.#activate(record);
     this.#sweeper.schedule();
   }
@@ -179,9 +187,16 @@ export class Deployments {
     }
   }
 
-  /** Tells the scheduler of the new quotas of a tenant. */
-  refreshTenant(tenantId: string): void {
-    for (const record of this.#options.apps.list(tenantId)) this.#activate(record);
+  /** Tells the scheduler of a new tenant, or of new quotas of one. */
+  refreshTenant(tenant: Tenant): void {
+    this.#admitTenant(tenant);
+    for (const record of this.#options.apps.list(tenant.tenantId)) this.#activate(record);
+  }
+
+  /** Removes all apps of a tenant that is being deleted. */
+  async removeTenant(tenantId: string): Promise<void> {
+    for (const { app } of this.#options.apps.list(tenantId)) await this.remove(tenantId, app);
+    this.#options.runner.removeTenant(tenantId);
   }
 
   /** The settings that hold: the owner's, within the tenant's quotas and the host's limits. */
@@ -198,6 +213,10 @@ export class Deployments {
       queueDepthMax: capped(
         settings.queueDepthMax ?? config.queueDepthDefault,
         quotas?.queueDepthMax,
+      ),
+      requestsPerSecondMax: capped(
+        settings.requestsPerSecondMax ?? config.requestsPerSecondDefault,
+        quotas?.requestsPerSecondMax,
       ),
       idleInstancesMax: settings.idleInstancesMax ?? config.idleInstancesDefault,
       environment: settings.environment ?? {},
@@ -327,6 +346,10 @@ export class Deployments {
     }
   }
 
+  #admitTenant({ tenantId, quotas }: Tenant): void {
+    this.#options.runner.setTenant(tenantId, { ...quotas, weight: quotas.weight / WEIGHT_USUAL });
+  }
+
   #activate(record: AppRecord): void {
     const { runner, config, tenants } = this.#options;
     const revision = activeRevision(record);
@@ -348,8 +371,12 @@ export class Deployments {
         environment: effective.environment,
       },
       deadlineMs: effective.deadlineMs,
-      concurrencyMax: effective.concurrencyMax,
-      queueDepthMax: effective.queueDepthMax,
+      limits: {
+        concurrencyMax: effective.concurrencyMax,
+        queueDepthMax: effective.queueDepthMax,
+        queuedBytesMax: capped(config.queuedBytesMax, quotas?.queuedBytesMax),
+        requestsPerSecondMax: effective.requestsPerSecondMax,
+      },
       load: () => this.#load(record, revision),
     });
   }
@@ -386,9 +413,9 @@ export class Deployments {
     const { apps } = this.#options;
     const { tenantId, quotas } = tenant;
     const uploading = this.#uploading.get(tenantId) ?? 0;
-    if (uploading >= UPLOADS_PER_TENANT_MAX) {
+    if (uploading >= quotas.uploadsMax) {
       throw new HostError("QUEUE_FULL", "too many uploads of this tenant are under way", {
-        details: { uploadsMax: UPLOADS_PER_TENANT_MAX },
+        details: { uploadsMax: quotas.uploadsMax, retryAfterMs: UPLOAD_RETRY_AFTER_MS },
       });
     }
     const creating = this.#creating.get(tenantId) ?? new Set<string>();

@@ -32,6 +32,10 @@ export function toProblem(error: HostError, requestId: string): Problem {
 
 export function sendProblem(reply: FastifyReply, error: HostError): FastifyReply {
   if (error.status === 401) void reply.header("www-authenticate", 'Bearer realm="downpour"');
+  const { retryAfterMs } = error.details;
+  if (typeof retryAfterMs === "number") {
+    void reply.header("retry-after", Math.max(1, Math.ceil(retryAfterMs / 1_000)));
+  }
   return reply
     .code(error.status)
     .header("content-type", PROBLEM_MEDIA_TYPE)

@@ -73,8 +73,18 @@ export const Quotas = Type.Object(
     appsMax: positive(100_000, "Apps of the tenant."),
     revisionsKeptMax: positive(100, "Revisions kept of each app, the active one included."),
     uploadBytesMax: positive(1_073_741_824, "Bytes of one component."),
-    concurrencyMax: positive(100_000, "Invocations of one app that run at once."),
-    queueDepthMax: positive(1_000_000, "Invocations of one app that wait."),
+    uploadsMax: positive(1_000, "Uploads under way at once."),
+    concurrencyMax: positive(100_000, "Invocations of all its apps that run at once."),
+    queueDepthMax: positive(1_000_000, "Invocations of all its apps that wait."),
+    queuedBytesMax: positive(1_073_741_824, "Bytes of input of those that wait."),
+    requestsPerSecondMax: positive(
+      1_000_000,
+      "Invocations of all its apps that begin in a second, and as many at once.",
+    ),
+    weight: positive(
+      10_000,
+      "Its share of the executors where others want them too, beside theirs.",
+    ),
     stateValueBytesMax: positive(16_777_216, "Bytes of one state value."),
   },
   { title: "Quotas" },
@@ -143,6 +153,10 @@ export const AppConfig = Type.Object(
     deadlineMs: positive(86_400_000, "The longest one invocation may take."),
     concurrencyMax: positive(100_000, "Invocations that run at once; the tenant's quota caps it."),
     queueDepthMax: positive(1_000_000, "Invocations that wait; the tenant's quota caps it."),
+    requestsPerSecondMax: positive(
+      1_000_000,
+      "Invocations that begin in a second, and as many at once; the tenant's quota caps it.",
+    ),
     idleInstancesMax: Type.Integer({
       minimum: 0,
       maximum: 1_000,
@@ -171,6 +185,7 @@ export const AppConfigPatch = Type.Object(
     deadlineMs: orDefault(AppConfig.properties.deadlineMs),
     concurrencyMax: orDefault(AppConfig.properties.concurrencyMax),
     queueDepthMax: orDefault(AppConfig.properties.queueDepthMax),
+    requestsPerSecondMax: orDefault(AppConfig.properties.requestsPerSecondMax),
     idleInstancesMax: orDefault(AppConfig.properties.idleInstancesMax),
     environment: orDefault(AppConfig.properties.environment),
   },
@@ -201,6 +216,14 @@ export const RevisionView = Type.Object({
 });
 export type RevisionView = Static<typeof RevisionView>;
 
+/** What is under way now. */
+export const LoadView = Type.Object({
+  inFlight: Type.Integer({ description: "Invocations that run, most of them waiting for state." }),
+  queued: Type.Integer({ description: "Invocations that wait for their turn." }),
+  queuedBytes: Type.Integer({ description: "Input of those that wait." }),
+});
+export type LoadView = Static<typeof LoadView>;
+
 /** One app with its active revision. */
 export const AppView = Type.Object(
   {
@@ -212,6 +235,7 @@ export const AppView = Type.Object(
     }),
     sizes: Sizes,
     config: AppConfig,
+    load: LoadView,
     revisions: Type.Array(RevisionView, { description: "Newest first." }),
     createdAt: time("When the app was first uploaded."),
     updatedAt: time("When its revision or config last changed."),
@@ -369,6 +393,8 @@ export const Usage = Type.Object(
     tenant: TenantName,
     total: UsageTotals,
     apps: Type.Array(Type.Intersect([Type.Object({ app: AppName }), UsageTotals])),
+    quotas: Quotas,
+    load: LoadView,
   },
   { title: "Usage" },
 );

@@ -1,6 +1,5 @@
 import type { StateClient } from "@downpour/kvs";
 import type { TenantRegistry } from "@downpour/tenants";
-import type { AppRegistry } from "../artifacts/app-registry.ts";
 import { tenantPrefix } from "../state-keys.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Deployments } from "./deployments.ts";
@@ -9,7 +8,6 @@ import type { UsageMeter } from "./usage-meter.ts";
 
 export interface TenantRemovalOptions {
   readonly tenants: TenantRegistry;
-  readonly apps: AppRegistry;
   readonly deployments: Deployments;
   readonly usage: UsageMeter;
   readonly state: StateClient;
@@ -60,8 +58,8 @@ export class TenantRemoval {
   }
 
   async #finish(tenantId: string): Promise<void> {
-    const { tenants, apps, deployments, usage, state, logger } = this.#options;
-    for (const { app } of apps.list(tenantId)) await deployments.remove(tenantId, app);
+    const { tenants, deployments, usage, state, logger } = this.#options;
+    await deployments.removeTenant(tenantId);
     await removeAll(state, tenantPrefix(tenantId));
     await usage.remove(tenantId);
     await tenants.remove(tenantId);

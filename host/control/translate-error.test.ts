@@ -28,6 +28,7 @@ const OF_TENANTS = {
   "tenant-deleting": "TENANT_EXISTS",
   "token-not-found": "TOKEN_NOT_FOUND",
   "too-many-tokens": "QUOTA_EXCEEDED",
+  "quota-too-high": "REQUEST_INVALID",
   "record-invalid": "DATA_DIR_CORRUPT",
 } as const satisfies Record<TenantErrorKind, ErrorCode>;
 

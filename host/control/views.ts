@@ -6,6 +6,7 @@ import type {
   AppConfig,
   AppSummary,
   AppView,
+  LoadView,
   LogEntryView,
   TenantView,
   UsageTotals,
@@ -26,7 +27,7 @@ export function toTenantView(tenant: Tenant): TenantView {
   };
 }
 
-export function toAppView(record: AppRecord, config: AppConfig): AppView {
+export function toAppView(record: AppRecord, config: AppConfig, load: LoadView): AppView {
   const active = activeRevision(record);
   return {
     app: record.app,
@@ -35,6 +36,7 @@ export function toAppView(record: AppRecord, config: AppConfig): AppView {
     imports: active.imports,
     sizes: active.sizes,
     config,
+    load,
     revisions: record.revisions.map((revision) => ({
       revision: revision.revisionId,
       active: revision.revisionId === record.activeRevisionId,

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { parentPort } from "node:worker_threads";
 import { connectStateClient } from "@downpour/kvs";
 import { createEngine } from "../engine/create-engine.ts";
+import { EXECUTOR_CELLS } from "../protocol.ts";
 import type { ExecutorReply, ExecutorRequest, ExecutorThreadData } from "../protocol.ts";
 import { Executor } from "./executor.ts";
 
@@ -11,12 +12,14 @@ import { Executor } from "./executor.ts";
 // asks for it.
 
 const SWEEP_INTERVAL_MS = 5_000;
+const BEAT_INTERVAL_MS = 100;
 
 assert(parentPort !== null);
 const port = parentPort;
 // This thread may be started before there is a store to connect to: it loads its code meanwhile.
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Only `executor-handle.ts` posts here.
-const [{ storage, tuning, started }] = (await once(port, "message")) as [ExecutorThreadData];
+const [{ storage, tuning, cells: shared }] = (await once(port, "message")) as [ExecutorThreadData];
+const cells = new Int32Array(shared);
 
 let replies: ExecutorReply[] = [];
 
@@ -36,7 +39,7 @@ const executor = new Executor({
   engine: createEngine(),
   state: connectStateClient(storage),
   tuning,
-  started: new Int32Array(started),
+  cells,
   reply,
   flush,
 });
@@ -45,6 +48,7 @@ port.on("message", (batch: readonly ExecutorRequest[]) => {
   for (const request of batch) executor.receive(request);
 });
 
+setInterval(() => Atomics.add(cells, EXECUTOR_CELLS.beats, 1), BEAT_INTERVAL_MS).unref();
 setInterval(() => executor.sweep(Date.now()), SWEEP_INTERVAL_MS).unref();
 
 reply({ kind: "ready" });

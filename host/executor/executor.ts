@@ -3,7 +3,7 @@ import type { StateClient } from "@downpour/kvs";
 import type { CompiledComponent, Engine, Links } from "../engine/engine.ts";
 import { HostError } from "../errors.ts";
 import type { ErrorWire } from "../errors.ts";
-import { unreachable } from "../protocol.ts";
+import { EXECUTOR_CELLS, unreachable } from "../protocol.ts";
 import type {
   AppIdentity,
   AppLimits,
@@ -53,14 +53,14 @@ interface Running {
 // X2. An instance is given back only after a call that returned: after a trap, a deadline or a
 //     cancellation it is dead, and dropped.
 // X3. Invocations start in the order they came, as far as there is room for their instances; which one
-//     started last can be read from outside, also when this thread is gone.
+//     started last, and whose guest holds the thread, can be read from outside, also when it is gone.
 // X4. A log entry leaves at once: what a function said before it fell into an endless loop is what its
 //     author needs.
 export class Executor {
   readonly #engine: Engine;
   readonly #state: StateClient;
   readonly #tuning: ExecutorTuning;
-  readonly #started: Int32Array;
+  readonly #cells: Int32Array;
   readonly #reply: (reply: ExecutorReply) => void;
   readonly #flush: () => void;
   readonly #pool: InstancePool;
@@ -76,8 +76,8 @@ export class Executor {
     readonly engine: Engine;
     readonly state: StateClient;
     readonly tuning: ExecutorTuning;
-    /** Gets the sequence of the invocation that started last. */
-    readonly started: Int32Array;
+    /** `EXECUTOR_CELLS`. */
+    readonly cells: Int32Array;
     readonly reply: (reply: ExecutorReply) => void;
     /** Sends what was replied so far now, and not at the end of the turn. */
     readonly flush: () => void;
@@ -85,7 +85,7 @@ export class Executor {
     this.#engine = options.engine;
     this.#state = options.state;
     this.#tuning = options.tuning;
-    this.#started = options.started;
+    this.#cells = options.cells;
     this.#reply = options.reply;
     this.#flush = options.flush;
     this.#pool = new InstancePool({ instancesMax: options.tuning.instancesMax });
@@ -160,14 +160,20 @@ export class Executor {
       );
       return true;
     }
-    Atomics.store(this.#started, 0, invocation.sequence);
+    Atomics.store(this.#cells, EXECUTOR_CELLS.started, invocation.sequence);
+    // From here on code of the guest may run: its start functions.
+    this.#hold(invocation.sequence);
     let pooled = this.#pool.take(invocation.revisionKey);
     const coldStart = pooled === undefined;
     if (pooled === undefined) {
-      if (!this.#pool.reserve()) return false;
+      if (!this.#pool.reserve()) {
+        this.#hold(0);
+        return false;
+      }
       try {
         pooled = this.#instantiate(invocation.revisionKey);
       } catch (error) {
+        this.#hold(0);
         this.#pool.release();
         this.#settleUnstarted(invocation, toOutcomeError(error));
         return true;
@@ -191,7 +197,12 @@ export class Executor {
   #instantiate(revisionKey: string): PooledInstance {
     const revision = this.#revisions.get(revisionKey);
     assert(revision !== undefined);
-    const scope = new InstanceScope(revision.app, revision.limits, (entry) => this.#log(entry));
+    const scope = new InstanceScope({
+      app: revision.app,
+      limits: revision.limits,
+      emit: (entry) => this.#log(entry),
+      hold: (sequence) => this.#hold(sequence),
+    });
     const links: Links = {
       "downpour:faas/state": stateCapability(scope, this.#state, this.#gate),
       "downpour:faas/log": logCapability(scope),
@@ -264,6 +275,11 @@ export class Executor {
     const index = this.#queue.findIndex((queued) => queued.invocationId === invocationId);
     const [queued] = index === -1 ? [] : this.#queue.splice(index, 1);
     if (queued !== undefined) this.#settleUnstarted(queued, error);
+  }
+
+  /** Says whose guest holds the thread from now on; 0 for nobody's (X3). */
+  #hold(sequence: number): void {
+    Atomics.store(this.#cells, EXECUTOR_CELLS.holder, sequence);
   }
 
   #log(entry: LogEntry): void {

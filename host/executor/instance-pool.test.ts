@@ -29,7 +29,12 @@ const limits = {
 
 function pooled(revisionKey: string, onFreeze = (): void => {}): PooledInstance {
   const app = { tenantId: "acme", app: "a", revisionId: revisionKey };
-  const scope = new InstanceScope(app, limits, () => undefined);
+  const scope = new InstanceScope({
+    app,
+    limits,
+    emit: () => undefined,
+    hold: () => undefined,
+  });
   return { revisionKey, instance: fakeInstance(onFreeze), scope, idleSinceMs: 0 };
 }
 

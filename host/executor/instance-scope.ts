@@ -16,6 +16,7 @@ export class InstanceScope {
   readonly limits: AppLimits;
   readonly #emit: (entry: LogEntry) => void;
   readonly #writers: LineWriter[] = [];
+  readonly #hold: (sequence: number) => void;
   #invocation: Invocation | undefined;
   #gate = new OutputGate();
   #logEntries = 0;
@@ -23,10 +24,17 @@ export class InstanceScope {
   #waits = 0;
   #cpuMs = 0;
 
-  constructor(app: AppIdentity, limits: AppLimits, emit: (entry: LogEntry) => void) {
-    this.app = app;
-    this.limits = limits;
-    this.#emit = emit;
+  constructor(options: {
+    readonly app: AppIdentity;
+    readonly limits: AppLimits;
+    readonly emit: (entry: LogEntry) => void;
+    /** Told the number of the invocation whose guest runs from now on, and 0 when it does not. */
+    readonly hold: (sequence: number) => void;
+  }) {
+    this.app = options.app;
+    this.limits = options.limits;
+    this.#emit = options.emit;
+    this.#hold = options.hold;
   }
 
   get invocation(): Invocation | undefined {
@@ -50,18 +58,24 @@ export class InstanceScope {
     this.#cpuMs = 0;
     this.#waits = 0;
     this.#runningSinceMs = performance.now();
+    this.#hold(invocation.sequence);
   }
 
   /** The guest starts to wait for something outside its thread. */
   suspended(): void {
-    if (this.#waits === 0) this.#cpuMs += performance.now() - this.#runningSinceMs;
+    if (this.#waits === 0) {
+      this.#cpuMs += performance.now() - this.#runningSinceMs;
+      this.#hold(0);
+    }
     this.#waits += 1;
   }
 
   /** What the guest waited for is there: it runs on. */
   resumed(): void {
     this.#waits -= 1;
-    if (this.#waits === 0) this.#runningSinceMs = performance.now();
+    if (this.#waits > 0) return;
+    this.#runningSinceMs = performance.now();
+    if (this.#invocation !== undefined) this.#hold(this.#invocation.sequence);
   }
 
   end(): void {

@@ -1,4 +1,5 @@
 import type { CompiledComponent } from "../engine/engine.ts";
+import type { LoadLimits } from "./load.ts";
 import type { AppIdentity, AppLimits, InvocationUsage, Outcome, Payload } from "../protocol.ts";
 
 /** One active revision, as the control plane hands it to the scheduler. */
@@ -8,8 +9,7 @@ export interface DeployedApp {
   readonly functions: ReadonlySet<string>;
   readonly executorLimits: AppLimits;
   readonly deadlineMs: number;
-  readonly concurrencyMax: number;
-  readonly queueDepthMax: number;
+  readonly limits: LoadLimits;
   /** Loads the compiled component when it is first needed; the scheduler calls it at most once at a time. */
   readonly load: () => Promise<CompiledComponent>;
 }

@@ -1,11 +1,21 @@
 import { Worker } from "node:worker_threads";
 import type { StorageThread } from "@downpour/kvs";
+import { EXECUTOR_CELLS, EXECUTOR_CELLS_BYTES } from "../protocol.ts";
 import type {
   ExecutorReply,
   ExecutorRequest,
   ExecutorThreadData,
   ExecutorTuning,
 } from "../protocol.ts";
+
+/**
+ * What is sent to a thread ahead of what it has started, in processor time: so much that it does not
+ * run dry between two messages, and so little that whoever comes next waits for milliseconds, whatever
+ * was sent. What is not sent waits on the main thread, where tenants take turns. With one tenant
+ * alone there is nobody to wait for it, and large messages are cheaper.
+ */
+const SENT_AHEAD_US_MAX = { shared: 2_000, alone: 12_000 };
+const SENT_AHEAD_MAX = 256;
 
 const ENTRY = new URL("../executor/executor-thread.ts", import.meta.url);
 
@@ -30,13 +40,21 @@ export function startExecutorWorker(id: number): Worker {
 // H3. A thread is terminated only once it is ready or dead: one that ends while it opens the store
 //     takes the process with it.
 // H4. `inFlight` is the scheduler's count; this file only keeps it beside the thread it is about.
+// H5. What a thread has started, and whose guest holds it, is read from memory that it shares: also
+//     from one that does not answer, or is dead.
 export class ExecutorHandle {
   readonly id: number;
   #state: ExecutorState = "starting";
   #wasReady = false;
   inFlight = 0;
-  readonly #startedCell = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  readonly #cells = new Int32Array(new SharedArrayBuffer(EXECUTOR_CELLS_BYTES));
   #sequence = 0;
+  /** Sent and not known to have started: what each will probably take, in the order of their numbers. */
+  readonly #unstarted = new Map<number, number>();
+  #unstartedUs = 0;
+  #isFull = false;
+  #beats = 0;
+  #beatAtMs = 0;
   readonly #worker: Worker;
   readonly #events: ExecutorEvents;
   readonly #started = Promise.withResolvers<void>();
@@ -56,7 +74,7 @@ export class ExecutorHandle {
     const data: ExecutorThreadData = {
       storage: connection,
       tuning: options.tuning,
-      started: this.#startedCell.buffer,
+      cells: this.#cells.buffer,
     };
     this.#worker = options.worker ?? startExecutorWorker(options.id);
     this.#worker.postMessage(data, [connection.port]);
@@ -64,6 +82,7 @@ export class ExecutorHandle {
     this.#worker.on("message", (replies: readonly ExecutorReply[]) => {
       if (replies[0]?.kind === "ready") {
         if (this.#state === "starting") this.#state = "ready";
+        this.#beatAtMs = performance.now();
         this.#wasReady = true;
         this.#started.resolve();
       }
@@ -88,15 +107,55 @@ export class ExecutorHandle {
     return this.#wasReady;
   }
 
-  /** The number of the next invocation sent here. */
-  nextSequence(): number {
+  /**
+   * Whether another invocation of so much processor time may be sent now, as tenants share the
+   * threads or one has them alone. One may always be sent where none waits there.
+   */
+  hasRoomFor(estimateUs: number, use: keyof typeof SENT_AHEAD_US_MAX): boolean {
+    this.#forgetStarted();
+    if (this.#unstarted.size === 0) return true;
+    const sentUsMax = SENT_AHEAD_US_MAX[use];
+    // Half of it is left to be done first: then what follows is half a message's worth at least.
+    if (this.#isFull && this.#unstartedUs * 2 > sentUsMax) return false;
+    this.#isFull =
+      this.#unstarted.size >= SENT_AHEAD_MAX || this.#unstartedUs + estimateUs > sentUsMax;
+    return !this.#isFull;
+  }
+
+  /** The number of an invocation that is about to be sent here. */
+  nextSequence(estimateUs: number): number {
     this.#sequence = (this.#sequence + 1) | 0;
+    this.#unstarted.set(this.#sequence, estimateUs);
+    this.#unstartedUs += estimateUs;
     return this.#sequence;
+  }
+
+  /** It ended, whether it had started or not. */
+  forget(sequence: number): void {
+    const estimateUs = this.#unstarted.get(sequence);
+    if (estimateUs === undefined) return;
+    this.#unstarted.delete(sequence);
+    this.#unstartedUs -= estimateUs;
   }
 
   /** Whether the thread got as far as to start the invocation of this number; also asked when it is dead. */
   hasStarted(sequence: number): boolean {
-    return ((Atomics.load(this.#startedCell, 0) - sequence) | 0) >= 0;
+    return ((Atomics.load(this.#cells, EXECUTOR_CELLS.started) - sequence) | 0) >= 0;
+  }
+
+  /** The number of the invocation whose guest holds the thread; 0 where none does. */
+  get holder(): number {
+    return Atomics.load(this.#cells, EXECUTOR_CELLS.holder);
+  }
+
+  /** For how long the thread has not come back to its events, as far as whoever asks again and again can tell. */
+  turnAgeMs(nowMs: number): number {
+    const beats = Atomics.load(this.#cells, EXECUTOR_CELLS.beats);
+    if (beats !== this.#beats || this.#state !== "ready") {
+      this.#beats = beats;
+      this.#beatAtMs = nowMs;
+    }
+    return nowMs - this.#beatAtMs;
   }
 
   send(request: ExecutorRequest): void {
@@ -114,6 +173,16 @@ export class ExecutorHandle {
     if (this.#state !== "dead") this.#state = "ending";
     await this.#started.promise;
     await this.#worker.terminate();
+  }
+
+  /** They start in the order of their numbers. */
+  #forgetStarted(): void {
+    for (const [sequence, estimateUs] of this.#unstarted) {
+      if (!this.hasStarted(sequence)) return;
+      this.#unstarted.delete(sequence);
+      this.#unstartedUs -= estimateUs;
+    }
+    this.#unstartedUs = 0;
   }
 
   #flush(): void {

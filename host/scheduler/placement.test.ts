@@ -3,7 +3,7 @@ import { warmFirst } from "./placement.ts";
 import type { ExecutorLoad } from "./placement.ts";
 
 function executor(executorId: number, load: Partial<ExecutorLoad> = {}): ExecutorLoad {
-  return { executorId, inFlight: 0, inFlightMax: 100, isWarm: false, ...load };
+  return { executorId, inFlight: 0, hasRoom: true, isWarm: false, ...load };
 }
 
 describe("warmFirst", () => {
@@ -23,10 +23,10 @@ describe("warmFirst", () => {
     expect(warmFirst(executors)).toBe(1);
   });
 
-  test("never picks an executor at its limit, even when it is the only warm one", () => {
+  test("never picks an executor without room, even when it is the only warm one", () => {
     const executors = [
       executor(0, { inFlight: 1 }),
-      executor(1, { inFlight: 2, inFlightMax: 2, isWarm: true }),
+      executor(1, { inFlight: 2, hasRoom: false, isWarm: true }),
     ];
     expect(warmFirst(executors)).toBe(0);
   });
@@ -35,8 +35,8 @@ describe("warmFirst", () => {
     expect(warmFirst([executor(3), executor(4)])).toBe(3);
   });
 
-  test("picks nothing when every executor is at its limit", () => {
-    expect(warmFirst([executor(0, { inFlight: 1, inFlightMax: 1 })])).toBeUndefined();
+  test("picks nothing when no executor has room", () => {
+    expect(warmFirst([executor(0, { hasRoom: false })])).toBeUndefined();
     expect(warmFirst([])).toBeUndefined();
   });
 });

@@ -1,7 +1,8 @@
 export interface ExecutorLoad {
   readonly executorId: number;
   readonly inFlight: number;
-  readonly inFlightMax: number;
+  /** It takes another one now. */
+  readonly hasRoom: boolean;
   /** It has run the revision before, and probably has an instance of it. */
   readonly isWarm: boolean;
 }
@@ -20,7 +21,7 @@ export const warmFirst: PlacementPolicy = (executors) => {
   let best: ExecutorLoad | undefined;
   let bestCost = Number.POSITIVE_INFINITY;
   for (const executor of executors) {
-    if (executor.inFlight >= executor.inFlightMax) continue;
+    if (!executor.hasRoom) continue;
     const cost = executor.inFlight + (executor.isWarm ? 0 : COLD_START_IN_FLIGHT);
     if (cost < bestCost) {
       best = executor;

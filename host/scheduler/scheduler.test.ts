@@ -11,8 +11,9 @@ import type { AppLimits, LogEntry, Outcome } from "../protocol.ts";
 import { BEHAVIOUR_FUNCTIONS, buildBehaviourGuest } from "../testing/behaviour-guest.ts";
 import { functionWorld } from "../world/function-world.ts";
 import type { DeployedApp, InvocationRecord, InvokeRequest } from "./deployed-app.ts";
+import type { LoadLimits } from "./load.ts";
 import { Scheduler } from "./scheduler.ts";
-import type { SchedulerTuning } from "./scheduler.ts";
+import type { SchedulerTuning, TenantLoadLimits } from "./scheduler.ts";
 
 // Real executor threads, a real store on a real disk, a real component.
 
@@ -52,14 +53,30 @@ const limits: AppLimits = {
   environment: {},
 };
 
+const loadLimits: LoadLimits = {
+  concurrencyMax: 1000,
+  queueDepthMax: 1000,
+  queuedBytesMax: 1_000_000,
+  requestsPerSecondMax: 1_000_000,
+};
+
+const tenantLimits: TenantLoadLimits = {
+  concurrencyMax: 2000,
+  queueDepthMax: 2000,
+  queuedBytesMax: 1_200_000,
+  requestsPerSecondMax: 1_000_000,
+  weight: 1,
+};
+
+const identity = { tenantId: "acme", app: "behaviour", revisionId: "r1" };
+
 function deployed(app: Partial<DeployedApp> & { readonly revisionId?: string } = {}): DeployedApp {
   return {
-    identity: { tenantId: "acme", app: "behaviour", revisionId: app.revisionId ?? "r1" },
+    identity: { ...identity, revisionId: app.revisionId ?? "r1" },
     functions: BEHAVIOUR_FUNCTIONS,
     executorLimits: limits,
     deadlineMs: 10_000,
-    concurrencyMax: 1000,
-    queueDepthMax: 1000,
+    limits: loadLimits,
     load: async () => component,
     ...app,
   };
@@ -90,12 +107,14 @@ function text(outcome: Outcome): string {
 const logged: LogEntry[] = [];
 const records: InvocationRecord[] = [];
 const complaints: string[] = [];
+const refusals: string[] = [];
 let scheduler: Scheduler | undefined;
 
 async function start(tuning: Partial<SchedulerTuning> = {}): Promise<Scheduler> {
   logged.length = 0;
   records.length = 0;
   complaints.length = 0;
+  refusals.length = 0;
   scheduler = await Scheduler.start({
     storage,
     tuning: {
@@ -103,7 +122,7 @@ async function start(tuning: Partial<SchedulerTuning> = {}): Promise<Scheduler> 
       inFlightPerExecutorMax: 2000,
       cancelGraceMs: 300,
       revisionIdleMs: 60_000,
-      queuedBytesPerAppMax: 1_000_000,
+      turnMaxMs: 30_000,
       queuedBytesMax: 1_500_000,
       executor: { instancesMax: 2000, instanceIdleMs: 60_000, idleInstanceBytesMax: 64_000_000 },
       ...tuning,
@@ -114,7 +133,9 @@ async function start(tuning: Partial<SchedulerTuning> = {}): Promise<Scheduler> 
     },
     onLog: (entries) => logged.push(...entries),
     onSettled: (record) => records.push(record),
+    onRefused: ({ code }) => refusals.push(code),
   });
+  scheduler.setTenant("acme", tenantLimits);
   return scheduler;
 }
 
@@ -347,7 +368,7 @@ describe("a deadline", () => {
 
   test("counts while the invocation is queued", async () => {
     const running = await start();
-    running.deploy(deployed({ concurrencyMax: 1 }));
+    running.deploy(deployed({ limits: { ...loadLimits, concurrencyMax: 1 } }));
     const first = running.invoke(call("sleep", "300"));
     const second = await running.invoke(call("echo", "", { deadlineMs: 50 }));
     expect(text(second.outcome)).toBe("DEADLINE_EXCEEDED");
@@ -367,7 +388,7 @@ describe("a caller that goes away", () => {
 
   test("takes its queued invocation out of the queue", async () => {
     const running = await start();
-    running.deploy(deployed({ concurrencyMax: 1 }));
+    running.deploy(deployed({ limits: { ...loadLimits, concurrencyMax: 1 } }));
     await running.invoke(call("echo", "loads the revision"));
     const first = running.invoke(call("sleep", "200"));
     const caller = new AbortController();
@@ -389,7 +410,7 @@ describe("a caller that goes away", () => {
 describe("admission", () => {
   test("refuses an unknown app, an unknown function and a full queue by their codes", async () => {
     const running = await start();
-    running.deploy(deployed({ concurrencyMax: 1, queueDepthMax: 1 }));
+    running.deploy(deployed({ limits: { ...loadLimits, concurrencyMax: 1, queueDepthMax: 1 } }));
     await expect(running.invoke(call("echo", "", { app: "__proto__" }))).rejects.toMatchObject({
       code: "APP_NOT_FOUND",
     });
@@ -406,7 +427,7 @@ describe("admission", () => {
 
   test("runs at most the app's concurrency at once, in order", async () => {
     const running = await start();
-    running.deploy(deployed({ concurrencyMax: 2 }));
+    running.deploy(deployed({ limits: { ...loadLimits, concurrencyMax: 2 } }));
     const order: number[] = [];
     await Promise.all(
       Array.from({ length: 6 }, async (_, index) => {
@@ -420,7 +441,7 @@ describe("admission", () => {
 
   test("bounds a queue in bytes as well as in calls", async () => {
     const running = await start();
-    running.deploy(deployed({ concurrencyMax: 1 }));
+    running.deploy(deployed({ limits: { ...loadLimits, concurrencyMax: 1 } }));
     await running.invoke(call("echo", "loads the revision"));
     const first = running.invoke(call("sleep", "200"));
     const large = running.invoke(call("calls", "x".repeat(900_000)));
@@ -446,6 +467,68 @@ describe("admission", () => {
     );
   });
 
+  test("lets an app begin no more in a second than its rate, and says when to come again", async () => {
+    const running = await start();
+    running.deploy(deployed({ limits: { ...loadLimits, requestsPerSecondMax: 2 } }));
+    await Promise.all([running.invoke(call("echo")), running.invoke(call("echo"))]);
+    await expect(running.invoke(call("echo"))).rejects.toMatchObject({
+      code: "RATE_LIMITED",
+      details: { limitOf: "app", requestsPerSecondMax: 2, retryAfterMs: expect.any(Number) },
+    });
+    expect(refusals).toEqual(["RATE_LIMITED"]);
+    running.deploy(deployed());
+    expect(text((await running.invoke(call("echo", "faster"))).outcome)).toBe("faster");
+  });
+
+  test("bounds a tenant with all its apps", async () => {
+    const running = await start();
+    const other = { tenantId: "acme", app: "other", revisionId: "r1" };
+    running.deploy(deployed());
+    running.deploy(deployed({ identity: other }));
+    await running.invoke(call("echo"));
+    await running.invoke(call("echo", "", { app: "other" }));
+    running.setTenant("acme", { ...tenantLimits, concurrencyMax: 1, queueDepthMax: 1 });
+    const first = running.invoke(call("sleep", "200"));
+    const second = running.invoke(call("echo", "queued", { app: "other" }));
+    await expect(running.invoke(call("echo"))).rejects.toMatchObject({
+      code: "QUEUE_FULL",
+      details: { limitOf: "tenant", queueDepthMax: 1 },
+    });
+    expect(running.loadOf("acme")).toEqual({ inFlight: 1, queued: 1, queuedBytes: 6 });
+    expect(running.loadOf("acme", "other")).toEqual({ inFlight: 0, queued: 1, queuedBytes: 6 });
+    expect(text((await first).outcome)).toBe('"slept"');
+    expect(text((await second).outcome)).toBe("queued");
+    running.setTenant("acme", { ...tenantLimits, requestsPerSecondMax: 1 });
+    await running.invoke(call("echo"));
+    await expect(running.invoke(call("echo", "", { app: "other" }))).rejects.toMatchObject({
+      code: "RATE_LIMITED",
+      details: { limitOf: "tenant" },
+    });
+  });
+
+  test("a tenant at its limit is in nobody's way", async () => {
+    const running = await start();
+    running.setTenant("other", tenantLimits);
+    running.deploy(deployed());
+    running.deploy(deployed({ identity: { ...identity, tenantId: "other" } }));
+    await running.invoke(call("echo"));
+    running.setTenant("acme", { ...tenantLimits, concurrencyMax: 1 });
+    const sleeper = running.invoke(call("sleep", "300"));
+    const waiting = running.invoke(call("echo", "later"));
+    const { outcome } = await running.invoke(call("echo", "now", { tenantId: "other" }));
+    expect(text(outcome)).toBe("now");
+    expect(running.loads()).toEqual([{ tenantId: "acme", inFlight: 1, queued: 1, queuedBytes: 5 }]);
+    await Promise.all([sleeper, waiting]);
+  });
+
+  test("a change of limits keeps the instances that are warm", async () => {
+    const running = await start();
+    running.deploy(deployed());
+    await running.invoke(call("calls"));
+    running.deploy(deployed({ limits: { ...loadLimits, concurrencyMax: 3 } }));
+    expect(text((await running.invoke(call("calls"))).outcome)).toBe("2");
+  });
+
   test("lets waiting apps take turns", async () => {
     const running = await start({ inFlightPerExecutorMax: 1 });
     running.deploy(deployed());
@@ -459,6 +542,122 @@ describe("admission", () => {
     const late = running.invoke(call("echo", "", { app: "other" })).then(() => order.push("other"));
     await Promise.all([...floods, late]);
     expect(order.indexOf("other")).toBeLessThan(5);
+  });
+});
+
+/** What ends before a call of `quiet` that comes last, of a flood that `acme` began with before it. */
+async function aheadOf(running: Scheduler, flood: number, steps: string): Promise<number> {
+  let ended = 0;
+  const floods = Array.from({ length: flood }, async () => {
+    await running.invoke(call("burn", steps));
+    ended += 1;
+  });
+  const { outcome } = await running.invoke(call("echo", "hello", { tenantId: "quiet" }));
+  expect(text(outcome)).toBe("hello");
+  const ahead = ended;
+  await Promise.all(floods);
+  return ahead;
+}
+
+describe("tenants that want more than there is", () => {
+  test("take turns: a flood does not hold up who comes late", async () => {
+    const running = await start();
+    running.setTenant("quiet", tenantLimits);
+    running.deploy(deployed());
+    running.deploy(deployed({ identity: { ...identity, tenantId: "quiet" } }));
+    await running.invoke(call("echo", "", { tenantId: "quiet" }));
+    // What it takes is learned.
+    for (let warm = 0; warm < 10; warm += 1) await running.invoke(call("burn", "30000"));
+    expect(await aheadOf(running, 300, "30000")).toBeLessThan(30);
+  });
+
+  test("get processor time by weight, whoever has the cheaper calls", async () => {
+    const running = await start();
+    const tenants = { light: { weight: 1, steps: "20000" }, heavy: { weight: 3, steps: "5000" } };
+    const usedUs = { light: 0, heavy: 0 };
+    const ends: Promise<void>[] = [];
+    let isContended = true;
+    for (const [tenantId, { weight }] of Object.entries(tenants)) {
+      running.setTenant(tenantId, { ...tenantLimits, weight });
+      running.deploy(deployed({ identity: { ...identity, tenantId } }));
+      await running.invoke(call("echo", "", { tenantId }));
+    }
+    for (const tenantId of ["light", "heavy"] as const) {
+      const counts = { light: 200, heavy: 800 };
+      let left = counts[tenantId];
+      for (let index = 0; index < counts[tenantId]; index += 1) {
+        const count = async (): Promise<void> => {
+          const input = tenants[tenantId].steps;
+          const { outcome } = await running.invoke(call("burn", input, { tenantId }));
+          if (isContended) usedUs[tenantId] += outcome.usage.cpuUs;
+          left -= 1;
+          if (left === 0) isContended = false;
+        };
+        ends.push(count());
+      }
+    }
+    await Promise.all(ends);
+    const share = usedUs.heavy / (usedUs.light + usedUs.heavy);
+    expect(share).toBeGreaterThan(0.6);
+    expect(share).toBeLessThan(0.9);
+  });
+});
+
+describe("a function that does not give its thread back", () => {
+  test("is ended long before its deadline, and alone is to blame", async () => {
+    const running = await start({ turnMaxMs: 400 });
+    running.setTenant("quiet", tenantLimits);
+    running.deploy(deployed());
+    running.deploy(deployed({ identity: { ...identity, tenantId: "quiet" } }));
+    await running.invoke(call("echo", "", { tenantId: "quiet" }));
+    await running.invoke(call("echo"));
+    for (let offence = 0; offence < 2; offence += 1) {
+      const neighbour = running.invoke(call("sleep", "60000", { tenantId: "quiet" }));
+      // A call of its own that waits beside it is no less innocent.
+      const own = running.invoke(call("sleep", "60000"));
+      const loop = await running.invoke(call("loop"));
+      expect(text(loop.outcome)).toBe("EXECUTOR_BLOCKED");
+      expect(text((await neighbour).outcome)).toBe("EXECUTOR_LOST");
+      expect(text((await own).outcome)).toBe("EXECUTOR_LOST");
+    }
+    await expect(running.invoke(call("echo"))).rejects.toMatchObject({
+      code: "BACKED_OFF",
+      details: { limitOf: "app", retryAfterMs: expect.any(Number) },
+    });
+    const { outcome } = await running.invoke(call("echo", "served", { tenantId: "quiet" }));
+    expect(text(outcome)).toBe("served");
+  });
+
+  test("is known by its own deadline's end too, and not by that of one which waits beside it", async () => {
+    const running = await start();
+    running.setTenant("quiet", tenantLimits);
+    running.deploy(deployed());
+    running.deploy(deployed({ identity: { ...identity, tenantId: "quiet" } }));
+    await running.invoke(call("echo", "", { tenantId: "quiet" }));
+    await running.invoke(call("echo"));
+    const victim = { tenantId: "quiet", deadlineMs: 2000 };
+    for (let offence = 0; offence < 2; offence += 1) {
+      const waiting = running.invoke(call("sleep", "60000", victim));
+      const loop = running.invoke(call("loop"));
+      expect(text((await waiting).outcome)).toBe("DEADLINE_EXCEEDED");
+      expect(text((await loop).outcome)).toBe("EXECUTOR_BLOCKED");
+    }
+    await expect(running.invoke(call("echo"))).rejects.toMatchObject({ code: "BACKED_OFF" });
+    const { outcome } = await running.invoke(call("echo", "served", { tenantId: "quiet" }));
+    expect(text(outcome)).toBe("served");
+  });
+
+  test("in many apps keeps the whole tenant out", async () => {
+    const running = await start({ turnMaxMs: 300 });
+    for (let index = 0; index < 5; index += 1) {
+      const app = `app-${index}`;
+      running.deploy(deployed({ identity: { ...identity, app } }));
+      if (index < 4) await running.invoke(call("loop", "", { app }));
+    }
+    await expect(running.invoke(call("echo", "", { app: "app-4" }))).rejects.toMatchObject({
+      code: "BACKED_OFF",
+      details: { limitOf: "tenant" },
+    });
   });
 });
 
@@ -515,7 +714,7 @@ describe("a deployment", () => {
 
   test("that is removed ends its running and queued calls", async () => {
     const running = await start();
-    running.deploy(deployed({ concurrencyMax: 1 }));
+    running.deploy(deployed({ limits: { ...loadLimits, concurrencyMax: 1 } }));
     await running.invoke(call("echo", "loads the revision"));
     const first = running.invoke(call("sleep", "60000"));
     const second = running.invoke(call("echo"));

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import type { Worker } from "node:worker_threads";
+import { isDeepStrictEqual } from "node:util";
 import type { StorageThread } from "@downpour/kvs";
-import type { CompiledComponent } from "../engine/engine.ts";
 import { HostError } from "../errors.ts";
+import type { ErrorCode } from "../errors.ts";
 import { unreachable } from "../protocol.ts";
 import type {
   ExecutorReply,
@@ -12,11 +13,21 @@ import type {
   LogEntry,
   Outcome,
 } from "../protocol.ts";
-import { BoundedQueue } from "./bounded-queue.ts";
 import type { DeployedApp, InvocationRecord, InvokeRequest, InvokeResult } from "./deployed-app.ts";
 import { ExecutorHandle } from "./executor-handle.ts";
 import type { ExecutorState } from "./executor-handle.ts";
+import { Load } from "./load.ts";
+import type { LoadGauges, LoadLimits } from "./load.ts";
 import { warmFirst } from "./placement.ts";
+import { AppSlot } from "./slots.ts";
+import type { Revision, TenantSlot, Ticket } from "./slots.ts";
+import { WaitingLine } from "./waiting-line.ts";
+
+/** What a tenant may ask of the executors, with all its apps. */
+export interface TenantLoadLimits extends LoadLimits {
+  /** Its share of the executors' time where others want it too, beside theirs. */
+  readonly weight: number;
+}
 
 export interface SchedulerTuning {
   readonly executorCount: number;
@@ -24,8 +35,9 @@ export interface SchedulerTuning {
   readonly inFlightPerExecutorMax: number;
   /** An executor that has not ended a cancelled invocation by then does not answer: it is replaced. */
   readonly cancelGraceMs: number;
-  /** Input of waiting invocations, of one app and of all: a queue is bounded in bytes as well as in calls. */
-  readonly queuedBytesPerAppMax: number;
+  /** An executor that does not come back to its events for so long does not answer either. */
+  readonly turnMaxMs: number;
+  /** Input of waiting invocations of all tenants; each tenant and app has a limit of its own beside it. */
   readonly queuedBytesMax: number;
   /** A revision that nobody called for so long is unloaded; its next call loads it again. */
   readonly revisionIdleMs: number;
@@ -43,6 +55,14 @@ export interface SchedulerOptions {
   };
   readonly onLog: (entries: readonly LogEntry[]) => void;
   readonly onSettled: (record: InvocationRecord) => void;
+  /** An app that exists had an invocation that was not admitted. */
+  readonly onRefused: (refusal: Refusal) => void;
+}
+
+export interface Refusal {
+  readonly tenantId: string;
+  readonly app: string;
+  readonly code: ErrorCode;
 }
 
 export interface SchedulerStats {
@@ -61,74 +81,58 @@ const RESTART_DELAY_MIN_MS = 100;
 const RESTART_DELAY_MAX_MS = 10_000;
 const SWEEP_INTERVAL_MS = 30_000;
 
+/** How often executors are looked at. */
+const WATCH_INTERVAL_MS = 250;
+
+/** Executors that had to be replaced: a mistake is free, and so is one in each of a few apps of a tenant. */
+const OFFENCE_FORGOTTEN_MS = 60_000;
+const APP_BACK_OFF = {
+  freeOffences: 1,
+  firstMs: 1_000,
+  longestMs: 300_000,
+  forgottenAfterMs: OFFENCE_FORGOTTEN_MS,
+};
+const TENANT_BACK_OFF = { ...APP_BACK_OFF, freeOffences: 3 };
+
+/** A tenant has the threads alone when no other one called for so long. */
+const ALONE_AFTER_MS = 1_000;
+
+/** With the line waiting for a thread that will start something soon: threads say so without a message. */
+const POLL_MS = 1;
+
 const NO_USAGE: InvocationUsage = { cpuUs: 0, wallUs: 0, coldStart: false, memoryBytes: 0 };
-
-/** One deployed revision with one configuration, and where it is loaded. */
-interface Revision {
-  readonly key: string;
-  readonly app: DeployedApp;
-  component: CompiledComponent | undefined;
-  isLoading: boolean;
-  isSuperseded: boolean;
-  inFlight: number;
-  lastUsedAtMs: number;
-  readonly preparedOn: Set<ExecutorHandle>;
-}
-
-interface AppSlot {
-  readonly tenantId: string;
-  readonly app: string;
-  revision: Revision;
-  readonly queue: BoundedQueue<Ticket>;
-  queuedBytes: number;
-  inFlight: number;
-  /** For whoever removed the app, and waits until nothing of it runs. */
-  onIdle: (() => void) | undefined;
-}
-
-interface Ticket {
-  readonly invocationId: string;
-  readonly slot: AppSlot;
-  readonly request: InvokeRequest;
-  readonly acceptedAtMs: number;
-  readonly deadlineAtMs: number;
-  /** Answers the caller; undefined once it has been answered. */
-  answer: ((outcome: Outcome) => void) | undefined;
-  timer: NodeJS.Timeout | undefined;
-  detach: (() => void) | undefined;
-  running:
-    | {
-        readonly revision: Revision;
-        readonly executor: ExecutorHandle;
-        readonly sequence: number;
-        readonly atMs: number;
-      }
-    | undefined;
-  errorCode: string | undefined;
-}
 
 // The data plane's main-thread half: admits invocations, queues them, gives them to executors, and
 // answers each. Decisions are pure functions (`placement.ts`); this file owns the state they judge.
 //
 // D1. Every admitted invocation is answered exactly once, also when its executor dies.
-// D2. An app has at most `concurrencyMax` invocations in flight and `queueDepthMax` waiting; past that
-//     a call is refused, never dropped.
+// D2. An app, and a tenant with all its apps, stays within its `LoadLimits`; past them a call is refused,
+//     never dropped.
 // D3. An invocation runs the revision that is active when it leaves the queue, and ends on it, whatever
 //     is deployed meanwhile.
 // D4. An executor that does not answer is terminated and replaced. What else had started on it fails,
 //     retryable; what had not started goes back to the front of its queue.
-// D5. Apps that wait take turns: one invocation each.
+// D5. Who waits takes turns in processor time (`waiting-line.ts`), tenants first. For that little is sent
+//     ahead to a thread: what waits there waits in the order in which it came.
+// D6. What is used while nobody else waits is nobody's loss, and charged to nobody's turns.
+// D7. Who ended an executor, by not giving it back or by breaking it, is known, counted, and kept out for
+//     a while, longer each time; the functions beside it are not blamed.
 export class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #tuning: SchedulerTuning;
+  readonly #tenants = new Map<string, TenantSlot>();
   readonly #slots = new Map<string, AppSlot>();
   readonly #tickets = new Map<string, Ticket>();
-  /** Apps with something queued and below their concurrency, in turn. */
-  readonly #waiting = new Set<AppSlot>();
+  /** Apps with something queued that may run. */
+  readonly #line = new WaitingLine<AppSlot>();
   readonly #loaded = new Set<Revision>();
   readonly #executors: (ExecutorHandle | undefined)[] = [];
   readonly #restartDelayMs: number[] = [];
   readonly #sweep: NodeJS.Timeout;
+  readonly #watch: NodeJS.Timeout;
+  #poll: NodeJS.Timeout | undefined;
+  #lastTenant: TenantSlot | undefined;
+  #sharedUntilMs = 0;
   #queued = 0;
   #queuedBytes = 0;
   #revisions = 0;
@@ -141,6 +145,8 @@ export class Scheduler {
     this.#tuning = options.tuning;
     this.#sweep = setInterval(() => this.#unloadIdle(Date.now()), SWEEP_INTERVAL_MS);
     this.#sweep.unref();
+    this.#watch = setInterval(() => this.#replaceSilent(performance.now()), WATCH_INTERVAL_MS);
+    this.#watch.unref();
   }
 
   /** Resolves when every executor is ready. */
@@ -159,15 +165,45 @@ export class Scheduler {
     } catch (error) {
       scheduler.#state = "stopped";
       clearInterval(scheduler.#sweep);
+      clearInterval(scheduler.#watch);
       await scheduler.#stopAll();
       throw error;
     }
     return scheduler;
   }
 
+  /** What the tenant may use from now on. A tenant is made known before its apps. */
+  setTenant(tenantId: string, limits: TenantLoadLimits): void {
+    const nowMs = performance.now();
+    const tenant = this.#tenants.get(tenantId);
+    if (tenant === undefined) {
+      const load = new Load("tenant", limits, TENANT_BACK_OFF, nowMs);
+      const place = this.#line.joinTenant(limits.weight);
+      this.#tenants.set(tenantId, { tenantId, load, place });
+      return;
+    }
+    tenant.load.setLimits(limits, nowMs);
+    tenant.place.share.weight = limits.weight;
+    for (const slot of this.#slots.values()) if (slot.tenant === tenant) this.#offer(slot);
+  }
+
+  /** Forgets a tenant whose apps are removed. */
+  removeTenant(tenantId: string): void {
+    this.#tenants.delete(tenantId);
+  }
+
   /** From now on invocations of this app run this revision; those in flight end on theirs. */
   deploy(app: DeployedApp): void {
     const { tenantId, app: name, revisionId } = app.identity;
+    const nowMs = performance.now();
+    const slotKey = toSlotKey(tenantId, name);
+    const slot = this.#slots.get(slotKey);
+    if (slot !== undefined && isSameForExecutors(slot.revision.app, app)) {
+      slot.revision.app = app;
+      slot.load.setLimits(app.limits, nowMs);
+      this.#offer(slot);
+      return;
+    }
     this.#revisions += 1;
     const revision: Revision = {
       key: `${tenantId}/${name}/${revisionId}/${this.#revisions}`,
@@ -179,26 +215,14 @@ export class Scheduler {
       lastUsedAtMs: Date.now(),
       preparedOn: new Set(),
     };
-    const slotKey = toSlotKey(tenantId, name);
-    const slot = this.#slots.get(slotKey);
     if (slot === undefined) {
-      const queue = new BoundedQueue<Ticket>();
-      this.#slots.set(slotKey, {
-        tenantId,
-        app: name,
-        revision,
-        queue,
-        queuedBytes: 0,
-        inFlight: 0,
-        onIdle: undefined,
-      });
+      this.#slots.set(slotKey, this.#createSlot(revision, nowMs));
       return;
     }
     const previous = slot.revision;
     slot.revision = revision;
+    slot.load.setLimits(app.limits, nowMs);
     this.#supersede(previous);
-    // Its turn comes when the new revision is loaded.
-    this.#waiting.delete(slot);
     this.#offer(slot);
   }
 
@@ -208,17 +232,13 @@ export class Scheduler {
     const slot = this.#slots.get(slotKey);
     if (slot === undefined) return;
     this.#slots.delete(slotKey);
-    this.#waiting.delete(slot);
     this.#supersede(slot.revision);
     const gone = new HostError("APP_NOT_FOUND", "the app was deleted");
-    for (const ticket of slot.queue.drain()) {
-      this.#dequeued(ticket);
-      this.#settleUnstarted(ticket, gone);
-    }
+    this.#failQueued(slot, gone);
     for (const ticket of this.#tickets.values()) {
       if (ticket.slot === slot && ticket.running !== undefined) this.#abandon(ticket, gone);
     }
-    if (slot.inFlight === 0) return;
+    if (slot.load.inFlight === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     slot.onIdle = resolve;
     await promise;
@@ -226,7 +246,8 @@ export class Scheduler {
 
   /**
    * Runs one invocation. Rejects with `HostError` only for what was never admitted (`APP_NOT_FOUND`,
-   * `FUNCTION_NOT_FOUND`, `QUEUE_FULL`, `HOST_DRAINING`); what happens after that is an outcome.
+   * `FUNCTION_NOT_FOUND`, `RATE_LIMITED`, `BACKED_OFF`, `QUEUE_FULL`, `HOST_DRAINING`); what happens after
+   * that is an outcome.
    */
   async invoke(request: InvokeRequest, signal?: AbortSignal): Promise<InvokeResult> {
     if (this.#state !== "running")
@@ -254,7 +275,13 @@ export class Scheduler {
       running: undefined,
       errorCode: undefined,
     };
-    this.#admit(ticket);
+    try {
+      this.#admit(ticket);
+    } catch (error) {
+      const { code } = HostError.from(error);
+      this.#options.onRefused({ tenantId: request.tenantId, app: request.app, code });
+      throw error;
+    }
     ticket.timer = setTimeout(() => this.#expire(ticket, deadlineMs), deadlineMs);
     if (signal !== undefined) {
       const onAbort = (): void =>
@@ -281,11 +308,27 @@ export class Scheduler {
     };
   }
 
+  /** What each tenant has under way; those that have nothing are not in it. */
+  loads(): readonly ({ readonly tenantId: string } & LoadGauges)[] {
+    return Array.from(this.#tenants.values(), ({ tenantId, load }) => ({
+      tenantId,
+      ...toGauges(load),
+    })).filter(({ inFlight, queued }) => inFlight + queued > 0);
+  }
+
+  /** What an app has under way, or a tenant with all its apps. */
+  loadOf(tenantId: string, app?: string): LoadGauges {
+    const owner =
+      app === undefined ? this.#tenants.get(tenantId) : this.#slots.get(toSlotKey(tenantId, app));
+    return owner === undefined ? NO_LOAD : toGauges(owner.load);
+  }
+
   /** Refuses new invocations, lets the admitted ones end for at most `timeoutMs`, then stops the threads. */
   async drain(timeoutMs: number): Promise<void> {
     if (this.#state !== "running") return;
     this.#state = "draining";
     clearInterval(this.#sweep);
+    clearInterval(this.#watch);
     if (this.#tickets.size > 0) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#onIdle = resolve;
@@ -304,81 +347,97 @@ export class Scheduler {
     await this.#stopAll();
   }
 
-  /** Runs the ticket now if that is possible, else queues it; throws when the queue is full (D2). */
+  #createSlot(revision: Revision, nowMs: number): AppSlot {
+    const { identity, limits } = revision.app;
+    const tenant = this.#tenants.get(identity.tenantId);
+    assert(tenant !== undefined);
+    const load = new Load("app", limits, APP_BACK_OFF, nowMs);
+    return new AppSlot({ tenant, revision, load, line: this.#line });
+  }
+
+  /** Runs the ticket now if that is possible, else queues it; throws where a limit refuses it (D2). */
   #admit(ticket: Ticket): void {
     const { slot } = ticket;
-    const { revision } = slot;
+    const { revision, load, tenant } = slot;
+    const nowMs = performance.now();
+    load.checkRate(nowMs);
+    tenant.load.checkRate(nowMs);
     revision.lastUsedAtMs = Date.now();
-    const mayRun = slot.queue.depth === 0 && slot.inFlight < revision.app.concurrencyMax;
-    const executor = mayRun && revision.component !== undefined ? this.#place(revision) : undefined;
-    if (executor !== undefined) {
-      this.#tickets.set(ticket.invocationId, ticket);
-      this.#dispatch(ticket, revision, executor);
-      return;
+    if (tenant !== this.#lastTenant) {
+      this.#lastTenant = tenant;
+      this.#sharedUntilMs = nowMs + ALONE_AFTER_MS;
     }
-    this.#enqueue(ticket, revision.app.queueDepthMax);
+    // Nobody who may run waits: so this overtakes nobody.
+    const mayRun =
+      this.#line.isEmpty && slot.queue.depth === 0 && load.mayRun && tenant.load.mayRun;
+    const executor = mayRun ? this.#place(slot) : undefined;
+    if (executor === undefined) this.#enqueue(ticket);
+    load.takeRate();
+    tenant.load.takeRate();
     this.#tickets.set(ticket.invocationId, ticket);
-    this.#offer(slot);
+    // Lent: what nobody else wants is not charged ahead (D6).
+    if (executor === undefined) this.#offer(slot);
+    else this.#dispatch(ticket, executor, 0);
   }
 
-  /** Throws where the queue is full, in calls or in bytes (D2). */
-  #enqueue(ticket: Ticket, queueDepthMax: number): void {
+  /** Throws where a queue is full, in calls or in bytes (D2). */
+  #enqueue(ticket: Ticket): void {
     const { slot, request } = ticket;
     const bytes = request.input.body.byteLength;
-    const { queuedBytesPerAppMax, queuedBytesMax } = this.#tuning;
-    if (
-      slot.queuedBytes + bytes > queuedBytesPerAppMax ||
-      this.#queuedBytes + bytes > queuedBytesMax
-    ) {
+    slot.load.checkQueue(bytes);
+    slot.tenant.load.checkQueue(bytes);
+    const { queuedBytesMax } = this.#tuning;
+    if (this.#queuedBytes + bytes > queuedBytesMax) {
       throw new HostError("QUEUE_FULL", "the invocations that wait hold too many bytes", {
-        details: { queuedBytesPerAppMax },
+        details: { limitOf: "host", queuedBytesMax, retryAfterMs: 1_000 },
       });
     }
-    if (!slot.queue.push(ticket, queueDepthMax)) {
-      throw new HostError("QUEUE_FULL", "the app's queue is full", { details: { queueDepthMax } });
+    assert(slot.queue.push(ticket, slot.load.limits.queueDepthMax));
+    this.#countQueued(ticket, 1);
+  }
+
+  /** One more that waits, or, negative, one less. */
+  #countQueued({ slot, request }: Ticket, sign: 1 | -1): void {
+    const bytes = sign * request.input.body.byteLength;
+    this.#queued += sign;
+    this.#queuedBytes += bytes;
+    for (const load of [slot.load, slot.tenant.load]) {
+      load.queued += sign;
+      load.queuedBytes += bytes;
     }
-    this.#countQueued(ticket);
-  }
-
-  #countQueued({ slot, request }: Ticket): void {
-    this.#queued += 1;
-    this.#queuedBytes += request.input.body.byteLength;
-    slot.queuedBytes += request.input.body.byteLength;
-  }
-
-  #dequeued({ slot, request }: Ticket): void {
-    this.#queued -= 1;
-    this.#queuedBytes -= request.input.body.byteLength;
-    slot.queuedBytes -= request.input.body.byteLength;
   }
 
   /** Lets an app with queued invocations take its turn as soon as it may. */
   #offer(slot: AppSlot): void {
-    if (slot.queue.depth === 0 || slot.inFlight >= slot.revision.app.concurrencyMax) return;
-    if (slot.revision.component === undefined) {
-      void this.#load(slot.revision, slot);
-      return;
-    }
-    this.#waiting.add(slot);
-    this.#pump();
+    this.#line.offer(slot.place, this.#hasWork(slot), slot.tenant.load.mayRun);
+    if (!this.#line.isEmpty) this.#pump();
+  }
+
+  /** Whether the app has an invocation that may run now; one whose code is not there is loaded for it. */
+  #hasWork(slot: AppSlot): boolean {
+    if (slot.queue.depth === 0 || !slot.load.mayRun) return false;
+    if (slot.revision.component !== undefined) return true;
+    void this.#load(slot.revision, slot);
+    return false;
   }
 
   #pump(): void {
-    for (const slot of this.#waiting) {
-      const { revision } = slot;
-      if (revision.component === undefined) {
-        this.#waiting.delete(slot);
-        void this.#load(revision, slot);
+    for (let slot = this.#line.next(); slot !== undefined; slot = this.#line.next()) {
+      const executor = this.#place(slot);
+      if (executor === undefined) {
+        if (slot.revision.component !== undefined) {
+          this.#pumpSoon();
+          return;
+        }
+        this.#line.offer(slot.place, this.#hasWork(slot), slot.tenant.load.mayRun);
         continue;
       }
-      const executor = this.#place(revision);
-      if (executor === undefined) return;
-      this.#waiting.delete(slot);
       const ticket = slot.queue.shift();
       assert(ticket !== undefined);
-      this.#dequeued(ticket);
-      if (revision.app.functions.has(ticket.request.functionName)) {
-        this.#dispatch(ticket, revision, executor);
+      this.#countQueued(ticket, -1);
+      if (slot.revision.app.functions.has(ticket.request.functionName)) {
+        this.#dispatch(ticket, executor, slot.estimateUs);
+        this.#line.served(slot.place, slot.estimateUs);
       } else {
         const error = new HostError(
           "FUNCTION_NOT_FOUND",
@@ -386,20 +445,31 @@ export class Scheduler {
         );
         this.#settleUnstarted(ticket, error);
       }
-      // To the end of the line (D5). A set visits what is added while it is walked.
-      if (slot.queue.depth > 0 && slot.inFlight < revision.app.concurrencyMax)
-        this.#waiting.add(slot);
+      this.#line.offer(slot.place, this.#hasWork(slot), slot.tenant.load.mayRun);
     }
   }
 
-  #place(revision: Revision): ExecutorHandle | undefined {
+  #pumpSoon(): void {
+    if (this.#state === "stopped" || this.#poll !== undefined) return;
+    this.#poll = setTimeout(() => {
+      this.#poll = undefined;
+      this.#pump();
+    }, POLL_MS);
+  }
+
+  /** An executor that takes the app's next invocation now. */
+  #place({ revision, estimateUs }: AppSlot): ExecutorHandle | undefined {
+    if (revision.component === undefined) return undefined;
+    const use = performance.now() < this.#sharedUntilMs ? "shared" : "alone";
     const loads = [];
     for (const executor of this.#executors) {
       if (executor === undefined || executor.state !== "ready") continue;
       loads.push({
         executorId: executor.id,
         inFlight: executor.inFlight,
-        inFlightMax: this.#tuning.inFlightPerExecutorMax,
+        hasRoom:
+          executor.inFlight < this.#tuning.inFlightPerExecutorMax &&
+          executor.hasRoomFor(estimateUs, use),
         isWarm: revision.preparedOn.has(executor),
       });
     }
@@ -407,7 +477,9 @@ export class Scheduler {
     return executorId === undefined ? undefined : this.#executors[executorId];
   }
 
-  #dispatch(ticket: Ticket, revision: Revision, executor: ExecutorHandle): void {
+  #dispatch(ticket: Ticket, executor: ExecutorHandle, chargedUs: number): void {
+    const { request, slot } = ticket;
+    const { revision } = slot;
     assert(revision.component !== undefined);
     if (!revision.preparedOn.has(executor)) {
       revision.preparedOn.add(executor);
@@ -419,12 +491,12 @@ export class Scheduler {
         limits: revision.app.executorLimits,
       });
     }
-    const sequence = executor.nextSequence();
-    ticket.running = { revision, executor, sequence, atMs: performance.now() };
+    const sequence = executor.nextSequence(slot.estimateUs);
+    ticket.running = { revision, executor, sequence, atMs: performance.now(), chargedUs };
     revision.inFlight += 1;
-    ticket.slot.inFlight += 1;
+    slot.load.inFlight += 1;
+    slot.tenant.load.inFlight += 1;
     executor.inFlight += 1;
-    const { request } = ticket;
     executor.send({
       kind: "invoke",
       invocation: {
@@ -454,11 +526,15 @@ export class Scheduler {
     }
     const app = revision.app.identity;
     this.#options.logger.error({ err: loaded.reason, app }, "a revision could not be loaded");
-    const failure = HostError.from(loaded.reason);
+    this.#failQueued(slot, HostError.from(loaded.reason));
+  }
+
+  #failQueued(slot: AppSlot, error: HostError): void {
     for (const ticket of slot.queue.drain()) {
-      this.#dequeued(ticket);
-      this.#settleUnstarted(ticket, failure);
+      this.#countQueued(ticket, -1);
+      this.#settleUnstarted(ticket, error);
     }
+    this.#offer(slot);
   }
 
   #expire(ticket: Ticket, deadlineMs: number): void {
@@ -480,9 +556,9 @@ export class Scheduler {
       return;
     }
     if (!ticket.slot.queue.remove(ticket)) return;
-    this.#dequeued(ticket);
-    if (ticket.slot.queue.depth === 0) this.#waiting.delete(ticket.slot);
+    this.#countQueued(ticket, -1);
     this.#settleUnstarted(ticket, error);
+    this.#offer(ticket.slot);
   }
 
   /** Answers the caller of a running invocation now, and gives its executor a time to let go of it (D4). */
@@ -493,23 +569,43 @@ export class Scheduler {
     this.#answer(ticket, { kind: "failed", error: error.toWire(), usage: NO_USAGE });
     running.executor.send({ kind: "cancel", invocationId, error: error.toWire() });
     ticket.timer = setTimeout(
-      () => this.#replaceStuck(running.executor, ticket),
+      () => this.#replaceStuck(running.executor),
       this.#tuning.cancelGraceMs,
     );
   }
 
-  #replaceStuck(executor: ExecutorHandle, offender: Ticket): void {
+  /** The second line, for what nobody cancelled yet: a thread that does not come back to its events. */
+  #replaceSilent(nowMs: number): void {
+    for (const executor of this.#executors) {
+      if (executor === undefined || executor.inFlight === 0) continue;
+      if (executor.turnAgeMs(nowMs) > this.#tuning.turnMaxMs) this.#replaceStuck(executor);
+    }
+  }
+
+  #replaceStuck(executor: ExecutorHandle): void {
+    if (executor.state !== "ready") return;
+    const offender = this.#holderOf(executor);
     this.#options.logger.warn(
       {
         executor: executor.id,
-        app: offender.running?.revision.app.identity,
-        functionName: offender.request.functionName,
-        invocationId: offender.invocationId,
+        app: offender?.running?.revision.app.identity,
+        functionName: offender?.request.functionName,
+        invocationId: offender?.invocationId,
         inFlight: executor.inFlight,
       },
       "an executor does not answer and is replaced",
     );
     void executor.terminate();
+  }
+
+  /** Whose guest holds the thread, or held it when it ended. */
+  #holderOf(executor: ExecutorHandle): Ticket | undefined {
+    const { holder } = executor;
+    for (const ticket of this.#tickets.values()) {
+      const { running } = ticket;
+      if (running?.executor === executor && running.sequence === holder) return ticket;
+    }
+    return undefined;
   }
 
   #answer(ticket: Ticket, outcome: Outcome): void {
@@ -554,23 +650,34 @@ export class Scheduler {
     assert(ticket !== undefined);
     if (outcome.kind === "failed") ticket.errorCode ??= outcome.error.code;
     this.#answer(ticket, outcome);
+    const { cpuUs } = outcome.usage;
+    const { slot } = ticket;
+    slot.learn(cpuUs);
+    this.#charge(ticket, cpuUs);
     this.#release(ticket);
     this.#finish(
       ticket,
       outcome.usage,
       outcome.kind === "completed" ? outcome.output.body.byteLength : 0,
     );
-    this.#offer(ticket.slot);
-    if (this.#waiting.size > 0) this.#pump();
+    this.#offer(slot);
+  }
+
+  /** What it used beyond what was charged ahead; lent time only if somebody waits by now (D6). */
+  #charge({ slot, running }: Ticket, cpuUs: number): void {
+    const aheadUs = running?.chargedUs ?? 0;
+    if (aheadUs > 0 || !this.#line.isEmpty) this.#line.charge(slot.place, cpuUs - aheadUs);
   }
 
   #release(ticket: Ticket): void {
     const { running, slot } = ticket;
     assert(running !== undefined);
     running.executor.inFlight -= 1;
+    running.executor.forget(running.sequence);
     running.revision.inFlight -= 1;
-    slot.inFlight -= 1;
-    if (slot.inFlight === 0) slot.onIdle?.();
+    slot.load.inFlight -= 1;
+    slot.tenant.load.inFlight -= 1;
+    if (slot.load.inFlight === 0) slot.onIdle?.();
     if (running.revision.isSuperseded && running.revision.inFlight === 0)
       this.#unload(running.revision);
   }
@@ -622,12 +729,14 @@ export class Scheduler {
     this.#executors[executor.id] = undefined;
     this.#onDrained.get(executor)?.();
     for (const revision of this.#loaded) revision.preparedOn.delete(executor);
+    const offender = this.#state === "stopped" ? undefined : this.#holderOf(executor);
+    if (offender !== undefined) this.#blame(offender);
     // The latest first, so that each goes before the one that came after it.
     const affected = [...this.#tickets.values()].toReversed();
     for (const ticket of affected) {
       const { running } = ticket;
       if (running?.executor !== executor) continue;
-      if (executor.hasStarted(running.sequence)) this.#lose(ticket, running.atMs);
+      if (executor.hasStarted(running.sequence)) this.#lose(ticket, running.atMs, offender);
       else this.#requeue(ticket);
       this.#offer(ticket.slot);
     }
@@ -647,33 +756,47 @@ export class Scheduler {
     ).unref();
   }
 
-  /** Ends an invocation whose thread ended: with its own error where it was abandoned, else retryable. */
-  #lose(ticket: Ticket, startedAtMs: number): void {
-    const lost = new HostError("EXECUTOR_LOST", "the executor that ran the function was lost");
-    const wasAbandoned = ticket.answer === undefined;
+  #blame({ slot }: Ticket): void {
+    const nowMs = performance.now();
+    slot.load.offend(nowMs);
+    slot.tenant.load.offend(nowMs);
+  }
+
+  /** Ends an invocation whose thread ended: with its own error where it was abandoned or is to blame, else retryable. */
+  #lose(ticket: Ticket, startedAtMs: number, offender: Ticket | undefined): void {
+    const isOffender = ticket === offender;
+    const lost = isOffender
+      ? new HostError(
+          "EXECUTOR_BLOCKED",
+          "the function held its thread without a pause, and was ended",
+        )
+      : new HostError("EXECUTOR_LOST", "the executor that ran the function was lost");
     ticket.errorCode ??= lost.code;
     this.#answer(ticket, { kind: "failed", error: lost.toWire(), usage: NO_USAGE });
-    this.#release(ticket);
     const wallUs = Math.round((performance.now() - startedAtMs) * 1000);
-    // Nobody can say what it used. What had to be ended by force is charged all of it.
-    this.#finish(ticket, { ...NO_USAGE, wallUs, cpuUs: wasAbandoned ? wallUs : 0 }, 0);
+    // Nobody can say what it used. Who had to be ended by force is charged all of it.
+    const cpuUs = isOffender ? wallUs : 0;
+    this.#charge(ticket, cpuUs);
+    this.#release(ticket);
+    this.#finish(ticket, { ...NO_USAGE, wallUs, cpuUs }, 0);
     this.#options.onLog([
       {
-        tenantId: ticket.slot.tenantId,
+        tenantId: ticket.slot.tenant.tenantId,
         app: ticket.slot.app,
         functionName: ticket.request.functionName,
         invocationId: ticket.invocationId,
         atMs: Date.now(),
         level: "error",
-        message: wasAbandoned
+        message: isOffender
           ? `${ticket.errorCode}: the function ran on without an end, and its thread was ended`
-          : `${lost.code}: ${lost.message}`,
+          : `${ticket.errorCode}: ${lost.message}`,
       },
     ]);
   }
 
   /** Back to where it waited before it was sent to a thread that never started it. */
   #requeue(ticket: Ticket): void {
+    this.#charge(ticket, 0);
     this.#release(ticket);
     ticket.running = undefined;
     if (ticket.answer === undefined) {
@@ -681,7 +804,7 @@ export class Scheduler {
       return;
     }
     ticket.slot.queue.unshift(ticket);
-    this.#countQueued(ticket);
+    this.#countQueued(ticket, 1);
   }
 
   async #stopAll(): Promise<void> {
@@ -728,6 +851,20 @@ export class Scheduler {
 async function settle<T>(promise: Promise<T>): Promise<PromiseSettledResult<T>> {
   const [settled] = await Promise.allSettled([promise]);
   return settled;
+}
+
+const NO_LOAD: LoadGauges = { inFlight: 0, queued: 0, queuedBytes: 0 };
+
+function toGauges({ inFlight, queued, queuedBytes }: LoadGauges): LoadGauges {
+  return { inFlight, queued, queuedBytes };
+}
+
+/** Whether an app's instances may go on with the other configuration. */
+function isSameForExecutors(a: DeployedApp, b: DeployedApp): boolean {
+  return (
+    a.identity.revisionId === b.identity.revisionId &&
+    isDeepStrictEqual(a.executorLimits, b.executorLimits)
+  );
 }
 
 function toSlotKey(tenantId: string, app: string): string {

@@ -17,6 +17,11 @@ function metrics(appsMax = 10): HostMetrics {
     version: "0.1.0",
     appsMax,
     scheduler: () => ({ executorsReady: 2, queued: 3, inFlight: 4, loadedRevisions: 5 }),
+    loads: () => [
+      { tenantId: "quiet", inFlight: 1, queued: 0 },
+      { tenantId: "busy", inFlight: 3, queued: 7 },
+      { tenantId: "quieter", inFlight: 1, queued: 0 },
+    ],
   });
 }
 
@@ -50,6 +55,25 @@ test("apps past the limit share one series, however many there are", async () =>
     'faas_invocations_total{tenant="acme",app="app-0"} 1',
     'faas_invocations_total{tenant="other",app="other"} 49',
   ]);
+});
+
+test("refusals are counted by app and code, past the limit of series together", async () => {
+  const host = metrics(1);
+  host.refused({ tenantId: "acme", app: "hello", code: "RATE_LIMITED" });
+  for (let n = 0; n < 5; n += 1) {
+    host.refused({ tenantId: "acme", app: `app-${n}`, code: "QUEUE_FULL" });
+  }
+  const text = await host.render();
+  expect(text).toContain('downpour_refused_total{tenant="acme",app="hello",code="RATE_LIMITED"} 1');
+  expect(text).toContain('downpour_refused_total{tenant="other",app="other",code="QUEUE_FULL"} 5');
+});
+
+test("the busiest tenants have gauges of their own, the others share one", async () => {
+  const text = await metrics(1).render();
+  expect(text).toContain('downpour_tenant_in_flight{tenant="busy"} 3');
+  expect(text).toContain('downpour_tenant_in_flight{tenant="other"} 2');
+  expect(text).toContain('downpour_tenant_queue_depth{tenant="busy"} 7');
+  expect(text).not.toContain("quiet");
 });
 
 test("a deleted app leaves its place to another", async () => {

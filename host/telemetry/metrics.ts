@@ -20,11 +20,26 @@ export interface SchedulerGauges {
   readonly loadedRevisions: number;
 }
 
+/** One invocation that was not admitted. */
+export interface RefusedSample {
+  readonly tenantId: string;
+  readonly app: string;
+  readonly code: ErrorCode;
+}
+
+export interface TenantGauges {
+  readonly tenantId: string;
+  readonly inFlight: number;
+  readonly queued: number;
+}
+
 export interface HostMetricsOptions {
   readonly version: string;
   /** Apps with series of their own; further ones are counted together, as app and tenant `other`. */
   readonly appsMax: number;
   readonly scheduler: () => SchedulerGauges;
+  /** Tenants that have something under way. */
+  readonly loads: () => readonly TenantGauges[];
 }
 
 interface AppCounts {
@@ -35,6 +50,7 @@ interface AppCounts {
   timeouts: number;
   cpuUs: number;
   readonly errors: Map<string, number>;
+  readonly refused: Map<string, number>;
 }
 
 const SECONDS_BUCKETS = [
@@ -85,6 +101,7 @@ export class HostMetrics {
     });
     this.#registerAppCounters();
     this.#registerGauges(options);
+    this.#registerTenantGauges(options);
     collectDefaultMetrics({ register: this.#registry });
   }
 
@@ -93,7 +110,7 @@ export class HostMetrics {
   }
 
   observe(sample: InvocationSample): void {
-    const counts = this.#countsOf(sample);
+    const counts = this.#countsOf(sample.tenantId, sample.app);
     counts.invocations += 1;
     counts.cpuUs += sample.cpuUs;
     if (sample.isColdStart) counts.coldStarts += 1;
@@ -105,6 +122,11 @@ export class HostMetrics {
     this.#invokeDuration.observe(sample.wallUs / 1e6);
     this.#queueDuration.observe(sample.queuedUs / 1e6);
     if (sample.memoryBytes > 0) this.#memory.observe(sample.memoryBytes);
+  }
+
+  refused({ tenantId, app, code }: RefusedSample): void {
+    const { refused } = this.#countsOf(tenantId, app);
+    refused.set(code, (refused.get(code) ?? 0) + 1);
   }
 
   deployed(outcome: "created" | "updated" | "unchanged" | "refused"): void {
@@ -120,12 +142,12 @@ export class HostMetrics {
     return this.#registry.metrics();
   }
 
-  #countsOf(sample: InvocationSample): AppCounts {
-    const key = `${sample.tenantId}/${sample.app}`;
+  #countsOf(tenantId: string, app: string): AppCounts {
+    const key = `${tenantId}/${app}`;
     const known = this.#apps.get(key);
     if (known !== undefined) return known;
     if (this.#apps.size >= this.#appsMax) return this.#other;
-    const counts = createCounts(sample.tenantId, sample.app);
+    const counts = createCounts(tenantId, app);
     this.#apps.set(key, counts);
     return counts;
   }
@@ -148,6 +170,11 @@ export class HostMetrics {
     this.#appCounter("faas_errors", "Invocations that failed, by error code.", (counts) =>
       Array.from(counts.errors, ([code, count]) => [{ code }, count] as const),
     );
+    this.#appCounter(
+      "downpour_refused",
+      "Invocations that a limit refused, by error code.",
+      (counts) => Array.from(counts.refused, ([code, count]) => [{ code }, count] as const),
+    );
   }
 
   #appCounter(
@@ -166,7 +193,8 @@ export class HostMetrics {
       registers: [this.#registry],
       collect: () => {
         counter.reset();
-        const all = other.invocations > 0 ? [...apps.values(), other] : apps.values();
+        const isUsed = other.invocations > 0 || other.refused.size > 0;
+        const all = isUsed ? [...apps.values(), other] : apps.values();
         for (const counts of all) {
           for (const [labels, value] of series(counts)) {
             counter.inc({ tenant: counts.tenant, app: counts.app, ...labels }, value);
@@ -174,6 +202,27 @@ export class HostMetrics {
         }
       },
     });
+  }
+
+  #registerTenantGauges({ loads, appsMax }: HostMetricsOptions): void {
+    const gauge = (name: string, help: string, read: (load: TenantGauges) => number): void => {
+      const registered: Gauge = new Gauge({
+        name,
+        help,
+        labelNames: ["tenant"],
+        registers: [this.#registry],
+        collect: () => {
+          registered.reset();
+          // The busiest have series of their own.
+          const busiest = loads().toSorted((a, b) => read(b) - read(a));
+          for (const [index, load] of busiest.entries()) {
+            registered.inc({ tenant: index < appsMax ? load.tenantId : "other" }, read(load));
+          }
+        },
+      });
+    };
+    gauge("downpour_tenant_queue_depth", "Invocations that wait.", ({ queued }) => queued);
+    gauge("downpour_tenant_in_flight", "Invocations that run.", ({ inFlight }) => inFlight);
   }
 
   #registerGauges({ scheduler, version }: HostMetricsOptions): void {
@@ -199,5 +248,14 @@ export class HostMetrics {
 }
 
 function createCounts(tenant: string, app: string): AppCounts {
-  return { tenant, app, invocations: 0, coldStarts: 0, timeouts: 0, cpuUs: 0, errors: new Map() };
+  return {
+    tenant,
+    app,
+    invocations: 0,
+    coldStarts: 0,
+    timeouts: 0,
+    cpuUs: 0,
+    errors: new Map(),
+    refused: new Map(),
+  };
 }

@@ -29,6 +29,11 @@ const functions = {
     clock.subscribeDuration(Number(text(input.body)) * 1000000).block();
     return json("slept");
   },
+  burn: (input) => {
+    let sum = 0;
+    for (let step = 0; step < Number(text(input.body)); step += 1) sum += step;
+    return json(sum);
+  },
   loop: () => {
     log.write("info", "before the loop");
     for (;;);

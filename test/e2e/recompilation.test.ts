@@ -15,6 +15,7 @@ import { createLogger } from "../../host/telemetry/logger.ts";
 import { HostMetrics } from "../../host/telemetry/metrics.ts";
 import { Deployments } from "../../host/control/deployments.ts";
 import type { AppRunner } from "../../host/control/deployments.ts";
+import { defaultQuotas, quotaCeilings } from "../../host/control/quota-settings.ts";
 import { behaviours } from "./testing/components.ts";
 
 /** Keeps what is deployed, as the scheduler does, and runs nothing. */
@@ -23,6 +24,14 @@ class FakeRunner implements AppRunner {
 
   deploy(app: DeployedApp): void {
     this.deployed.set(app.identity.app, app);
+  }
+
+  setTenant(): void {
+    // Nothing runs here.
+  }
+
+  removeTenant(): void {
+    // Nor here.
   }
 
   async remove(): Promise<void> {
@@ -41,14 +50,8 @@ async function registries(stored: readonly AppRecord[]): Promise<{
       remove: async () => undefined,
     },
     adminToken: { tokenId: "admin", sha256: "0".repeat(64), createdAtMs: 0 },
-    quotasDefault: {
-      appsMax: 10,
-      revisionsKeptMax: 10,
-      uploadBytesMax: 100_000_000,
-      concurrencyMax: 1,
-      queueDepthMax: 1,
-      stateValueBytesMax: 1,
-    },
+    quotasDefault: defaultQuotas(parseHostConfig({})),
+    quotasMax: quotaCeilings(parseHostConfig({})),
   });
   const apps = await AppRegistry.open({
     loadAll: async () => stored,
@@ -103,6 +106,7 @@ test("a revision that another engine made is compiled anew once, however often i
         version: "0",
         appsMax: 1,
         scheduler: () => ({ executorsReady: 0, queued: 0, inFlight: 0, loadedRevisions: 0 }),
+        loads: () => [],
       }),
       logger: createLogger("info", destination),
       config,

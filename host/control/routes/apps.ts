@@ -20,9 +20,13 @@ const schema = { tags: ["apps"], security: [{ tenantToken: [] }] };
 
 /** A tenant's own apps. */
 export function appRoutes(plane: ControlPlane): FastifyPluginAsyncTypebox {
-  const { tenants, apps, deployments } = plane;
+  const { tenants, apps, deployments, loads } = plane;
   const view = (record: AppRecord): AppView =>
-    toAppView(record, deployments.effectiveConfig(record));
+    toAppView(
+      record,
+      deployments.effectiveConfig(record),
+      loads.loadOf(record.tenantId, record.app),
+    );
 
   return async (app) => {
     requireRole(app, tenants, "tenant");

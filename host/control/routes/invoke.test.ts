@@ -7,6 +7,7 @@ import type { InvokeResult } from "../../scheduler/deployed-app.ts";
 import { createLogger } from "../../telemetry/logger.ts";
 import type { Invoker } from "../control-plane.ts";
 import { problemHandler } from "../problem.ts";
+import { defaultQuotas, quotaCeilings } from "../quota-settings.ts";
 import { invokeRoutes } from "./invoke.ts";
 
 /** Answers every invocation with these bytes under this media type, whatever it says. */
@@ -42,14 +43,8 @@ async function serve(mediaType: string): Promise<{
       remove: async () => undefined,
     },
     adminToken: { tokenId: "admin", sha256: "0".repeat(64), createdAtMs: 0 },
-    quotasDefault: {
-      appsMax: 1,
-      revisionsKeptMax: 1,
-      uploadBytesMax: 1,
-      concurrencyMax: 1,
-      queueDepthMax: 1,
-      stateValueBytesMax: 1,
-    },
+    quotasDefault: defaultQuotas(parseHostConfig({})),
+    quotasMax: quotaCeilings(parseHostConfig({})),
   });
   const { token } = await tenants.create("acme");
   const destination = new PassThrough();

@@ -6,7 +6,7 @@ import { Health, Readiness, Usage, WhoAmI } from "../schemas.ts";
 import { toUsageTotals } from "../views.ts";
 
 /** What a tenant used. */
-export function usageRoutes({ tenants, usage }: ControlPlane): FastifyPluginAsyncTypebox {
+export function usageRoutes({ tenants, usage, loads }: ControlPlane): FastifyPluginAsyncTypebox {
   return async (app) => {
     requireRole(app, tenants, "tenant");
     app.get(
@@ -15,18 +15,20 @@ export function usageRoutes({ tenants, usage }: ControlPlane): FastifyPluginAsyn
         schema: {
           tags: ["usage"],
           security: [{ tenantToken: [] }],
-          summary: "What the tenant used, by app; deleted apps stay in it",
+          summary: "What the tenant used, by app, what it may use, and what it has under way",
           response: { 200: Usage },
         },
       },
       async (request) => {
-        const { tenantId } = tenantOf(request);
+        const { tenantId, quotas } = tenantOf(request);
         const apps = [...(await usage.of(tenantId))].toSorted(([a], [b]) => (a < b ? -1 : 1));
         const total = apps.reduce((sum, [, counts]) => addUsage(sum, counts), noUsage());
         return {
           tenant: tenantId,
           total: toUsageTotals(total),
           apps: apps.map(([name, counts]) => ({ app: name, ...toUsageTotals(counts) })),
+          quotas,
+          load: loads.loadOf(tenantId),
         };
       },
     );

@@ -39,6 +39,7 @@ export function tenantRoutes(plane: ControlPlane): FastifyPluginAsyncTypebox {
         const { tenant: tenantId, quotas } = request.body;
         await removal.clearLeftovers(tenantId);
         const { tenant, token } = await tenants.create(tenantId, quotas);
+        deployments.refreshTenant(tenant);
         const tokenIds = tenant.tokens.map(({ tokenId }) => tokenId);
         logger.info({ tenantId, quotas: tenant.quotas, tokenIds }, "tenant created");
         return reply.code(201).send({ tenant: toTenantView(tenant), token });
@@ -71,7 +72,7 @@ export function tenantRoutes(plane: ControlPlane): FastifyPluginAsyncTypebox {
       async (request) => {
         const { tenant: tenantId } = request.params;
         const changed = await tenants.setQuotas(tenantId, request.body.quotas);
-        deployments.refreshTenant(tenantId);
+        deployments.refreshTenant(changed);
         logger.info({ tenantId, quotas: changed.quotas }, "tenant changed");
         return toTenantView(changed);
       },

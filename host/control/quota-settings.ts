@@ -1,0 +1,34 @@
+import type { Quotas } from "@downpour/tenants";
+import type { HostConfig } from "../config.ts";
+
+/** What a new tenant gets. */
+export function defaultQuotas(config: HostConfig): Quotas {
+  return {
+    appsMax: config.tenantAppsMax,
+    revisionsKeptMax: config.tenantRevisionsKeptMax,
+    uploadBytesMax: config.uploadBytesMax,
+    uploadsMax: config.tenantUploadsMax,
+    concurrencyMax: config.tenantConcurrencyMax,
+    queueDepthMax: config.tenantQueueDepthMax,
+    queuedBytesMax: config.tenantQueuedBytesMax,
+    requestsPerSecondMax: config.tenantRequestsPerSecondMax,
+    weight: config.tenantWeight,
+    stateValueBytesMax: config.stateValueBytesMax,
+  };
+}
+
+/** What the operator lets no tenant go beyond. */
+export function quotaCeilings(config: HostConfig): Quotas {
+  return {
+    appsMax: config.tenantAppsCeiling,
+    revisionsKeptMax: config.tenantRevisionsKeptCeiling,
+    uploadBytesMax: config.uploadBytesMax,
+    uploadsMax: config.tenantUploadsCeiling,
+    concurrencyMax: config.tenantConcurrencyCeiling,
+    queueDepthMax: config.tenantQueueDepthCeiling,
+    queuedBytesMax: config.tenantQueuedBytesCeiling,
+    requestsPerSecondMax: config.tenantRequestsPerSecondCeiling,
+    weight: config.tenantWeightCeiling,
+    stateValueBytesMax: config.stateValueBytesMax,
+  };
+}

@@ -1,0 +1,84 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { behaviours } from "../e2e/testing/components.ts";
+import { at, HostUnderTest } from "../e2e/testing/host-under-test.ts";
+import type { TenantClient } from "../e2e/testing/host-under-test.ts";
+
+// What a tenant that asks for too much gets, and what its neighbour does not notice.
+
+let host: HostUnderTest;
+let attacker: TenantClient;
+let victim: TenantClient;
+
+beforeAll(async () => {
+  host = await HostUnderTest.start({
+    flags: ["--executor-turn-max-ms=1000", "--tenant-queue-depth-ceiling=5000"],
+  });
+  attacker = await host.tenant("attacker");
+  victim = await host.tenant("victim");
+  for (const tenant of [attacker, victim]) {
+    await tenant.deploy("app", await behaviours());
+    await tenant.invoke("app/version", null);
+  }
+});
+
+afterAll(async () => {
+  await host[Symbol.asyncDispose]();
+});
+
+describe("a flood of invocations", () => {
+  test("past the tenant's rate is refused with the time to come again, and nobody else's is", async () => {
+    await host.admin("PATCH", "/v1/tenants/attacker", { quotas: { requestsPerSecondMax: 1 } });
+    const flood = await Promise.all(
+      Array.from({ length: 20 }, () => attacker.invoke("app/version", null)),
+    );
+    const refused = flood.filter(({ status }) => status === 429);
+    expect(refused.length).toBeGreaterThan(10);
+    expect(refused[0]?.code).toBe("RATE_LIMITED");
+    expect(refused[0]?.headers.get("retry-after")).toBe("1");
+    expect((await victim.invoke("app/version", null)).json()).toBe("one");
+    await host.admin("PATCH", "/v1/tenants/attacker", { quotas: { requestsPerSecondMax: 10_000 } });
+    expect((await attacker.invoke("app/version", null)).status).toBe(200);
+    const metrics = await host.admin("GET", "/metrics");
+    expect(metrics.body.toString()).toContain(
+      'downpour_refused_total{tenant="attacker",app="app",code="RATE_LIMITED"}',
+    );
+  });
+
+  test("past the tenant's queue is refused, also when it is spread over its apps", async () => {
+    await attacker.deploy("second", await behaviours());
+    await attacker.invoke("second/version", null);
+    const quotas = { concurrencyMax: 2, queueDepthMax: 3 };
+    await host.admin("PATCH", "/v1/tenants/attacker", { quotas });
+    const flood = await Promise.all(
+      Array.from({ length: 16 }, (_, index) =>
+        attacker.invoke(index % 2 === 0 ? "app/slow" : "second/slow", 500),
+      ),
+    );
+    const refused = flood.filter(({ code }) => code === "QUEUE_FULL");
+    expect(flood.map(({ status }) => status)).toContain(200);
+    expect(refused.length).toBeGreaterThan(5);
+    const usage = (await attacker.api("GET", "/v1/usage")).json();
+    expect(at(usage, "quotas")).toMatchObject(quotas);
+    expect(at(usage, "load")).toEqual({ inFlight: 0, queued: 0, queuedBytes: 0 });
+  });
+});
+
+test("an app's own limits are changed live, within those of its tenant", async () => {
+  const path = "/v1/apps/app";
+  const json = { requestsPerSecondMax: 1, concurrencyMax: 1_000 };
+  await host.admin("PATCH", "/v1/tenants/victim", { quotas: { concurrencyMax: 7 } });
+  const changed = (await victim.api("PATCH", path, { json })).json();
+  expect(at(changed, "config")).toMatchObject({ requestsPerSecondMax: 1, concurrencyMax: 7 });
+  const flood = await Promise.all([1, 2, 3].map(() => victim.invoke("app/version", null)));
+  expect(flood.map(({ code }) => code)).toContain("RATE_LIMITED");
+  await victim.api("PATCH", path, { json: { requestsPerSecondMax: null } });
+  expect((await victim.invoke("app/version", null)).status).toBe(200);
+});
+
+test("no tenant is given more than the host's ceiling", async () => {
+  const quotas = { queueDepthMax: 5_001 };
+  const answer = await host.admin("PATCH", "/v1/tenants/victim", { quotas });
+  expect(answer.status).toBe(400);
+  expect(answer.code).toBe("REQUEST_INVALID");
+  expect(at(answer.json(), "detail")).toBe("queueDepthMax may be at most 5000 on this host");
+});
