@@ -1,12 +1,24 @@
 import { runMicro } from "../micro.ts";
-import type { Suite } from "../report.ts";
+import type { Suite, SuiteReport } from "../report.ts";
 
 export const engineSuite: Suite = {
   name: "engine",
-  summary: "calls of a guest on one thread, beside jco's stock JSPI glue",
+  summary: "calls of a guest on one thread, beside jco's stock JSPI glue; idle instances",
   needs: [],
-  run: ({ progress }) => {
+  run: async ({ progress }) => {
     progress("bench/micro/engine-call.ts");
-    return runMicro("engine-call");
+    const calls = await runMicro("engine-call");
+    progress("bench/micro/engine-instances.ts");
+    return joined(calls, await runMicro("engine-instances"));
   },
 };
+
+function joined(first: SuiteReport, second: SuiteReport): SuiteReport {
+  return {
+    suite: first.suite,
+    tables: [...first.tables, ...second.tables],
+    checks: [...first.checks, ...second.checks],
+    targets: [...first.targets, ...second.targets],
+    notes: [...first.notes, ...second.notes],
+  };
+}
