@@ -2,7 +2,7 @@
 // (or context, where they write to memory). A `CoreFunction` may return a promise, and is to be
 // wrapped with `WebAssembly.Suspending`; a `SyncCoreFunction` never does.
 //
-// Cancellation is never asked for by this host (`task.ts`): what a guest would learn of it, it never does.
+// The host never cancels a task (`task.ts`): what a guest would learn of that, it never does.
 
 import type { ComponentInstance } from "../canonical/component-instance.ts";
 import type { CoreFunction, GuestContext, SyncCoreFunction } from "../canonical/guest-context.ts";
@@ -15,8 +15,6 @@ import { NO_EVENT, Waitable, WaitableSet, requireAlive } from "./waitable-set.ts
 import type { GuestEvent } from "./waitable-set.ts";
 
 const BACKPRESSURE_MAX = 2 ** 16 - 1;
-/** What `subtask.cancel async` answers where the subtask has not ended yet. */
-const BLOCKED = -1;
 
 /** Each task has two words of storage of its own. A start function runs in a task of its own, too. */
 export function contextGet(instance: ComponentInstance, slot: 0 | 1): SyncCoreFunction {
@@ -137,17 +135,14 @@ export function subtaskDrop(instance: ComponentInstance): SyncCoreFunction {
     });
 }
 
-export function subtaskCancel(instance: ComponentInstance, isAsync: boolean): CoreFunction {
+/** Nobody has to wait for a host function to be cancelled, so both forms end at once. */
+export function subtaskCancel(instance: ComponentInstance, isAsync: boolean): SyncCoreFunction {
   return (index) =>
     guarded(instance, () => {
       requireMayLeave(instance);
       const subtask = requireSubtask(instance, Number(index) >>> 0);
       if (subtask.isInSet && !isAsync) trap("a subtask in a set was cancelled synchronously");
-      subtask.requestCancellation();
-      const event = subtask.takePendingEvent();
-      if (event !== undefined) return event.payload;
-      if (isAsync) return BLOCKED;
-      return guardedLater(instance, async () => (await subtask.waitAlone(instance.guest)).payload);
+      return subtask.cancel();
     });
 }
 

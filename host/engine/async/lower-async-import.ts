@@ -66,10 +66,11 @@ function startSubtask(
       const value = await pending.finally(() => {
         guest.subtasksUnderWay -= 1;
       });
-      if (guest.isClosed || guest.failure !== undefined) return;
+      if (guest.isClosed || guest.failure !== undefined || !subtask.isUnderWay) return;
       result.lower(cx, value, address);
       subtask.resolve(index);
     } catch (cause) {
+      if (!subtask.isUnderWay) return;
       // There is no guest frame to throw into: the call that waits, or ends, finds the failure.
       guest.fail(cause);
       subtask.wake();

@@ -2,15 +2,16 @@ import type { Loans } from "../canonical/resources.ts";
 import { trap } from "../canonical/trap.ts";
 import { EVENT_CODES, Waitable } from "./waitable-set.ts";
 
-export const SUBTASK_STATES = { started: 1, returned: 2 } as const;
+/** As the guest sees them; here, every call has started, and may be cancelled before it has returned. */
+export const SUBTASK_STATES = { started: 1, returned: 2, cancelled: 4 } as const;
 
 // A call of the guest to the host that the guest does not wait for: it returned a promise.
 //
 // B1. What the call borrowed is given back when its end is delivered to the guest, not before.
-// B2. A host function cannot be cancelled: a cancelled subtask still ends as returned.
+// B2. A cancelled subtask ends at once, where it has not returned before: what the host still does is
+//     done for nobody, and its answer or failure is ignored.
 export class Subtask extends Waitable {
-  #hasReturned = false;
-  #isCancellationRequested = false;
+  #isUnderWay = true;
   #loans: Loans | undefined;
   #isEndDelivered = false;
 
@@ -20,7 +21,7 @@ export class Subtask extends Waitable {
   }
 
   override get isUnderWay(): boolean {
-    return !this.#hasReturned;
+    return this.#isUnderWay;
   }
 
   get isEndDelivered(): boolean {
@@ -28,23 +29,31 @@ export class Subtask extends Waitable {
   }
 
   resolve(index: number): void {
-    this.#hasReturned = true;
+    this.#isUnderWay = false;
     this.setPendingEvent(() => {
-      this.#loans?.giveBack();
-      this.#loans = undefined;
-      this.#isEndDelivered = true;
+      this.#deliverEnd();
       return { code: EVENT_CODES.subtask, index, payload: SUBTASK_STATES.returned };
     });
   }
 
-  requestCancellation(): void {
+  /** The state in which it ends, which is delivered with this. */
+  cancel(): number {
     if (this.#isEndDelivered) trap("a subtask was cancelled after its end was delivered");
-    if (this.#isCancellationRequested) trap("a subtask was cancelled twice");
-    this.#isCancellationRequested = true;
+    const event = this.takePendingEvent();
+    if (event !== undefined) return event.payload;
+    this.#isUnderWay = false;
+    this.#deliverEnd();
+    return SUBTASK_STATES.cancelled;
   }
 
   drop(): void {
     if (!this.#isEndDelivered) trap("a subtask was dropped before its end was delivered");
     this.join(undefined);
+  }
+
+  #deliverEnd(): void {
+    this.#loans?.giveBack();
+    this.#loans = undefined;
+    this.#isEndDelivered = true;
   }
 }

@@ -22,7 +22,6 @@ export const NO_EVENT: GuestEvent = { code: EVENT_CODES.none, index: 0, payload:
 export abstract class Waitable {
   #pendingEvent: (() => GuestEvent) | undefined;
   #set: WaitableSet | undefined;
-  #wake: (() => void) | undefined;
 
   /** Whether an event may still come. */
   abstract get isUnderWay(): boolean;
@@ -43,7 +42,6 @@ export abstract class Waitable {
 
   /** Lets who waits look again: for an event, or for the failure of the guest. */
   wake(): void {
-    this.#wake?.();
     this.#set?.wake();
   }
 
@@ -53,22 +51,7 @@ export abstract class Waitable {
     return event?.();
   }
 
-  /** Waits for this one alone, outside any set. */
-  async waitAlone(guest: Guest): Promise<GuestEvent> {
-    for (;;) {
-      throwIfFailed(guest);
-      const event = this.takePendingEvent();
-      if (event !== undefined) return event;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#wake = resolve;
-      await promise;
-      this.#wake = undefined;
-      if (guest.isClosed) await untilCollected();
-    }
-  }
-
   join(set: WaitableSet | undefined): void {
-    if (this.#wake !== undefined) trap("a waitable was moved to a set while a call waits for it");
     this.#set?.remove(this);
     this.#set = set;
     set?.add(this);

@@ -750,7 +750,6 @@ function isCoreItem(entity: Entity): entity is CoreItem {
 function isSuspending(trampoline: TrampolinePlan): boolean {
   const { kind } = trampoline;
   if (kind === "lower-host") return trampoline.suspends && !trampoline.async;
-  if (kind === "subtask-cancel") return !trampoline.async;
   return kind === "waitable-set-wait" || kind === "thread-yield";
 }
 

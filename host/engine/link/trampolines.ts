@@ -77,10 +77,8 @@ function bindBuiltin(
       return builtins.contextSet(instance, plan.slot);
     case "thread-yield":
       return suspending(builtins.threadYield(instance));
-    case "subtask-cancel": {
-      const cancel = builtins.subtaskCancel(instance, plan.async);
-      return plan.async ? cancel : suspending(cancel);
-    }
+    case "subtask-cancel":
+      return builtins.subtaskCancel(instance, plan.async);
     case "task-cancel":
       return builtins.taskCancel(instance);
     case "waitable-set-new":
