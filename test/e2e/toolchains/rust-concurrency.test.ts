@@ -36,6 +36,7 @@ const world: World = {
           type: func({ self: borrow(ACCOUNT), amount: s64 }, s64, isAsync),
           suspends: true,
         },
+        pause: { type: func({ ms: u32 }, null, isAsync), suspends: true },
         note: { type: func({ text: string }), suspends: false },
       },
     },
@@ -47,6 +48,7 @@ const world: World = {
     halves: [func({ numbers: list(u32) }, result(list(u32), string), isAsync)],
     deposit: [func({ amounts: list(s64) }, list(s64), isAsync)],
     early: [func({ ms: u32 }, string, isAsync)],
+    paused: [func({ ms: u32 }, null, isAsync)],
     turns: [func({ count: u32 }, null, isAsync)],
     blocking: [func({ "delays-ms": list(u32) }, list(string), isAsync)],
   },
@@ -124,6 +126,7 @@ function instantiate(later?: (ms: number, label: string) => unknown): Guest {
         account.balance += amount;
         return account.balance;
       }),
+    pause,
     note: (text: string) => void log.notes.push(text),
   };
   const drop = { account: (account: Account) => void log.openAccounts.delete(account) };
@@ -187,6 +190,14 @@ describe("a Rust guest with asynchronous imports", () => {
     expect(await others).toBeLessThan(3);
     await turns;
     expect(log.notes).toEqual(["0", "1", "2"]);
+  });
+
+  test("is put aside in an asynchronous import that it calls as if it were not", async () => {
+    const { instance, log } = instantiate();
+    const paused = instance.call("paused", [1]);
+    expect(log.notes).toEqual(["before"]);
+    await paused;
+    expect(log.notes).toEqual(["before", "after"]);
   });
 
   test("waits for several calls in the midst of its code", async () => {

@@ -1,9 +1,13 @@
 //! Asynchronous imports as `async` Rust uses them: many at once, some of them dropped before their end.
 
 use futures::future::{join_all, select_all};
-use test::concurrency::host::{halve, later, note, Account};
+use test::concurrency::host::{halve, later, note, pause, Account};
 
-wit_bindgen::generate!({ path: "concurrency.wit", generate_all });
+wit_bindgen::generate!({
+    path: "concurrency.wit",
+    generate_all,
+    sync: ["import:test:concurrency/host@1.0.0#pause"],
+});
 
 struct Concurrency;
 export!(Concurrency);
@@ -45,6 +49,12 @@ impl Guest for Concurrency {
             note(&turn.to_string());
             wit_bindgen::yield_async().await;
         }
+    }
+
+    async fn paused(ms: u32) {
+        note("before");
+        pause(ms);
+        note("after");
     }
 
     async fn blocking(delays_ms: Vec<u32>) -> Vec<String> {
