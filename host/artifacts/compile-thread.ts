@@ -7,7 +7,6 @@ export interface CompileThreadOptions {
   readonly artifactDirectory: string;
   readonly heapMibMax: number;
   readonly timeMaxMs: number;
-  readonly queueDepthMax: number;
   /** Without work for so long, the thread ends; the next request starts it again. */
   readonly idleMs: number;
 }
@@ -24,12 +23,13 @@ const YOUNG_GENERATION_MIB = 32;
 // Owns one compile thread: starts it when there is work, ends it when there is none, and replaces it
 // when it exceeds a limit.
 //
-// H1. One request is in the thread at a time; the others wait here, at most `queueDepthMax`.
+// H1. It has one request at a time; whoever has more waits for the end of the last (`compile-pool.ts`).
 // H2. Every request is settled exactly once, also when the thread dies.
-// H3. The clock of a request starts when the thread takes it, and not while it waits or the thread starts.
+// H3. The clock of a request starts when the thread takes it, and not while the thread starts.
 export class CompileThread {
   readonly #options: CompileThreadOptions;
-  #queue: Task[] = [];
+  /** Waits until the thread has started. */
+  #waiting: Task | undefined;
   #current: Task | undefined;
   #worker: Worker | undefined;
   #isReady = false;
@@ -49,15 +49,9 @@ export class CompileThread {
     if (this.#isClosed) {
       return Promise.reject(new HostError("HOST_DRAINING", "the host is shutting down"));
     }
-    const { queueDepthMax } = this.#options;
-    if (this.#queue.length >= queueDepthMax) {
-      const details = { compileQueueDepthMax: queueDepthMax };
-      return Promise.reject(
-        new HostError("QUEUE_FULL", "too many uploads wait to be compiled", { details }),
-      );
-    }
+    assert(this.#waiting === undefined && this.#current === undefined);
     return new Promise((resolve, reject) => {
-      this.#queue.push({ request, resolve, reject });
+      this.#waiting = { request, resolve, reject };
       if (this.#worker === undefined) this.#start();
       else this.#next();
     });
@@ -66,8 +60,8 @@ export class CompileThread {
   async close(): Promise<void> {
     this.#isClosed = true;
     const draining = new HostError("HOST_DRAINING", "the host is shutting down");
-    for (const task of this.#queue) task.reject(draining);
-    this.#queue = [];
+    this.#waiting?.reject(draining);
+    this.#waiting = undefined;
     await this.#end(draining);
   }
 
@@ -93,11 +87,12 @@ export class CompileThread {
   #next(): void {
     if (!this.#isReady || this.#current !== undefined) return;
     clearTimeout(this.#timer);
-    const task = this.#queue.shift();
+    const task = this.#waiting;
     if (task === undefined) {
       this.#timer = setTimeout(() => void this.#end(undefined), this.#options.idleMs).unref();
       return;
     }
+    this.#waiting = undefined;
     this.#current = task;
     const { timeMaxMs } = this.#options;
     this.#timer = setTimeout(() => {
@@ -133,20 +128,19 @@ export class CompileThread {
         )
       : new HostError("INTERNAL", "internal error", { cause });
     // A thread that dies before it is ready would do so again: fail what waits, do not spin.
-    const failed = this.#current ?? this.#queue.shift();
+    const failed = this.#current ?? this.#waiting;
     this.#current = undefined;
+    this.#waiting = undefined;
     failed?.reject(error);
-    if (this.#queue.length > 0) this.#start();
   }
 
-  /** Terminates the thread. What it was working on fails with the error; what waits gets a new thread. */
+  /** Terminates the thread. What it was working on fails with the error. */
   async #end(error: HostError | undefined): Promise<void> {
     const worker = this.#worker;
     const task = this.#current;
     this.#forget();
     this.#current = undefined;
     if (error !== undefined) task?.reject(error);
-    if (this.#queue.length > 0) this.#start();
     await worker?.terminate();
   }
 

@@ -56,7 +56,7 @@ describe("an upload", () => {
   test("is described, and what was compiled can be loaded by another compiler", async () => {
     const { compiler, upload, artifactDirectory } = await setUp();
     const bytes = await guest();
-    const compiled = await compiler.compile(upload(bytes));
+    const compiled = await compiler.compile("acme", upload(bytes));
     expect(compiled.manifest.functions).toEqual([{ name: "f" }]);
     expect(compiled.component.imports).toContain("downpour:faas/state@0.1.0");
     expect(compiled.coreModuleBytes).toBeGreaterThan(1_000_000);
@@ -68,7 +68,7 @@ describe("an upload", () => {
       queueDepthMax: 8,
     });
     onTestFinished(() => other.close());
-    const loaded = await other.load("0".repeat(64), compiled.artifact);
+    const loaded = await other.load("acme", "0".repeat(64), compiled.artifact);
     expect(loaded.recompiled).toBeUndefined();
     expect(loaded.component.imports).toEqual(compiled.component.imports);
   });
@@ -76,16 +76,16 @@ describe("an upload", () => {
   test("of another engine's making is compiled anew from the component", async () => {
     const { compiler, upload, artifactDirectory } = await setUp();
     const bytes = await guest();
-    const { artifact } = await compiler.compile(upload(bytes));
+    const { artifact } = await compiler.compile("acme", upload(bytes));
     const sha256 = await ArtifactStore.attach(artifactDirectory).put(bytes);
-    const loaded = await compiler.load(sha256, { ...artifact, engineTag: "older" });
+    const loaded = await compiler.load("acme", sha256, { ...artifact, engineTag: "older" });
     expect(loaded.recompiled).toEqual(artifact);
   });
 
   test("that describes itself without end is ended by the time limit, and the next one is served", async () => {
     const { compiler, upload } = await setUp({ timeMaxMs: 5_000 });
-    const endless = compiler.compile(upload(await guest("for (;;) ;")));
-    const next = compiler.compile(upload(await guest()));
+    const endless = compiler.compile("acme", upload(await guest("for (;;) ;")));
+    const next = compiler.compile("acme", upload(await guest()));
     await expect(endless).rejects.toMatchObject({
       code: "COMPILE_LIMIT_EXCEEDED",
       details: { compileTimeMaxMs: 5_000 },
@@ -95,36 +95,60 @@ describe("an upload", () => {
 
   test("that is compiled does not hold up one that is loaded", async () => {
     const { compiler, upload } = await setUp({ timeMaxMs: 10_000 });
-    const { artifact } = await compiler.compile(upload(await guest()));
+    const { artifact } = await compiler.compile("acme", upload(await guest()));
     let hasEnded = false;
     const endless = compiler
-      .compile(upload(await guest("for (;;) ;")))
+      .compile("acme", upload(await guest("for (;;) ;")))
       .catch(() => undefined)
       .finally(() => {
         hasEnded = true;
       });
-    await compiler.load("0".repeat(64), artifact);
+    await compiler.load("acme", "0".repeat(64), artifact);
     expect(hasEnded).toBe(false);
     await compiler.close();
     await endless;
   });
 
-  test("is refused when too many wait", async () => {
-    const { compiler, upload } = await setUp({ queueDepthMax: 1 });
+  test("is refused when too many of its tenant's wait, and nobody else's for them", async () => {
+    const { compiler, upload } = await setUp({ queueDepthMax: 3 });
     const path = upload(await guest("for (;;) ;"));
-    const waiting = [compiler.compile(path), compiler.compile(path), compiler.compile(path)];
-    const refusals = Promise.allSettled(waiting);
-    await expect(compiler.compile(path)).rejects.toMatchObject({ code: "QUEUE_FULL" });
+    const flood = Array.from({ length: 6 }, () => compiler.compile("flood", path));
+    const others = ["a", "b"].map((tenant) => compiler.compile(tenant, path));
+    const settled = Promise.allSettled(flood);
+    const othersSettled = Promise.allSettled(others);
+    // One is compiled, three wait; the one of `b` takes the place of another.
+    for (const refused of flood.slice(-3)) {
+      await expect(refused).rejects.toMatchObject({ code: "QUEUE_FULL" });
+    }
     await compiler.close();
-    for (const result of await refusals) expect(result.status).toBe("rejected");
+    const codes = (await settled).map((result) => Reflect.get(Object(result), "reason")?.code);
+    expect(codes.filter((code) => code === "QUEUE_FULL")).toHaveLength(3);
+    expect(await othersSettled).toMatchObject([
+      { reason: { code: "HOST_DRAINING" } },
+      { reason: { code: "HOST_DRAINING" } },
+    ]);
+  });
+
+  test("that takes all the time it may holds up its own tenant's, and no other's", async () => {
+    const { compiler, upload } = await setUp();
+    const endless = upload(await guest("for (;;) ;"));
+    const flood = [compiler.compile("flood", endless), compiler.compile("flood", endless)];
+    const settled = Promise.allSettled(flood);
+    const other = await compiler.compile("other", upload(await guest()));
+    expect(other.manifest.functions).toEqual([{ name: "f" }]);
+    await compiler.close();
+    expect(await settled).toMatchObject([
+      { reason: { code: "HOST_DRAINING" } },
+      { reason: { code: "HOST_DRAINING" } },
+    ]);
   });
 });
 
 test("a closed compiler refuses, and what was under way fails", async () => {
   const { compiler, upload } = await setUp();
   const path = upload(await guest("for (;;) ;"));
-  const underWay = Promise.allSettled([compiler.compile(path)]);
+  const underWay = Promise.allSettled([compiler.compile("acme", path)]);
   await compiler.close();
   expect(await underWay).toMatchObject([{ reason: { code: "HOST_DRAINING" } }]);
-  await expect(compiler.compile(path)).rejects.toMatchObject({ code: "HOST_DRAINING" });
+  await expect(compiler.compile("acme", path)).rejects.toMatchObject({ code: "HOST_DRAINING" });
 });

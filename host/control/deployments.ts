@@ -16,6 +16,7 @@ import type { CompiledUpload } from "../artifacts/compile-messages.ts";
 import type { Compiler } from "../artifacts/compiler.ts";
 import type { HostConfig } from "../config.ts";
 import { HostError } from "../errors.ts";
+import { BackOff } from "../scheduler/back-off.ts";
 import type { DeployedApp } from "../scheduler/deployed-app.ts";
 import type { TenantLoadLimits } from "../scheduler/scheduler.ts";
 import type { FunctionLogs } from "../telemetry/function-logs.ts";
@@ -64,6 +65,12 @@ const WEIGHT_USUAL = 100;
 /** When an upload ends nobody knows; the smallest take a second. */
 const UPLOAD_RETRY_AFTER_MS = 1_000;
 const SWEEP_DELAY_MS = 30_000;
+const COMPILE_BACK_OFF = {
+  freeOffences: 2,
+  firstMs: 5_000,
+  longestMs: 300_000,
+  forgottenAfterMs: 120_000,
+};
 const ENVIRONMENT_BYTES_MAX = 65_536;
 
 // Decides what is deployed: takes uploads in, makes revisions active, and tells the scheduler.
@@ -86,6 +93,8 @@ export class Deployments {
   readonly #uploading = new Map<string, number>();
   /** Apps that are being created: they count for the quota before they are recorded. */
   readonly #creating = new Map<string, Set<string>>();
+  /** Of tenants whose uploads went beyond the limits of a compilation. */
+  readonly #backOffs = new Map<string, BackOff>();
 
   constructor(options: DeploymentsOptions) {
     this.#options = options;
@@ -197,6 +206,7 @@ export class Deployments {
   async removeTenant(tenantId: string): Promise<void> {
     for (const { app } of this.#options.apps.list(tenantId)) await this.remove(tenantId, app);
     this.#options.runner.removeTenant(tenantId);
+    this.#backOffs.delete(tenantId);
   }
 
   /** The settings that hold: the owner's, within the tenant's quotas and the host's limits. */
@@ -238,7 +248,7 @@ export class Deployments {
     body: AsyncIterable<Uint8Array>,
     ticket: ChangeTicket,
   ): Promise<DeployResult> {
-    const { apps, artifacts, compiler } = this.#options;
+    const { apps, artifacts } = this.#options;
     const startedAtMs = performance.now();
     const staged = await artifacts.stage(body, this.uploadBytesMax(tenant));
     try {
@@ -253,7 +263,7 @@ export class Deployments {
         const timings = { receiveMs, compileMs: 0, activateMs: 0 };
         return { outcome: "unchanged", record: before, timings };
       }
-      const upload = await compiler.compile(staged.path);
+      const upload = await this.#compile(tenant.tenantId, staged.path);
       const compiledAtMs = performance.now();
       await artifacts.adopt(staged);
       const { record, isNew } = await this.#record(tenant, app, toRevision(staged, upload), ticket);
@@ -270,6 +280,21 @@ export class Deployments {
     } finally {
       // After it was adopted there is nothing left to discard.
       await artifacts.discard(staged);
+    }
+  }
+
+  /** A tenant whose components take more than they may is kept out for a while, longer each time. */
+  async #compile(tenantId: string, path: string): Promise<CompiledUpload> {
+    try {
+      return await this.#options.compiler.compile(tenantId, path);
+    } catch (error) {
+      const { code } = HostError.from(error);
+      if (code === "COMPILE_LIMIT_EXCEEDED") {
+        const backOff = this.#backOffs.get(tenantId) ?? new BackOff(COMPILE_BACK_OFF);
+        this.#backOffs.set(tenantId, backOff);
+        backOff.offend(performance.now());
+      }
+      throw error;
     }
   }
 
@@ -392,7 +417,7 @@ export class Deployments {
       const { artifact } =
         apps.find(tenantId, app)?.revisions.find((kept) => kept.revisionId === revisionId) ??
         revision;
-      const { component, recompiled } = await compiler.load(revisionId, artifact);
+      const { component, recompiled } = await compiler.load(tenantId, revisionId, artifact);
       this.#cache.put(revisionId, component);
       if (recompiled !== undefined) {
         logger.info({ tenantId, app, revisionId }, "a revision was compiled anew");
@@ -417,6 +442,14 @@ export class Deployments {
       throw new HostError("QUEUE_FULL", "too many uploads of this tenant are under way", {
         details: { uploadsMax: quotas.uploadsMax, retryAfterMs: UPLOAD_RETRY_AFTER_MS },
       });
+    }
+    const backOffMs = this.#backOffs.get(tenantId)?.waitMs(performance.now()) ?? 0;
+    if (backOffMs > 0) {
+      throw new HostError(
+        "BACKED_OFF",
+        "components of this tenant took more time or memory than they may, again and again",
+        { details: { limitOf: "tenant", retryAfterMs: Math.ceil(backOffMs) } },
+      );
     }
     const creating = this.#creating.get(tenantId) ?? new Set<string>();
     const isNew = apps.find(tenantId, app) === undefined && !creating.has(app);
