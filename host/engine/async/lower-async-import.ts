@@ -63,9 +63,7 @@ function startSubtask(
   guest.subtasksUnderWay += 1;
   const settle = async (): Promise<void> => {
     try {
-      const value = await pending.finally(() => {
-        guest.subtasksUnderWay -= 1;
-      });
+      const value = await pending;
       if (guest.isClosed || guest.failure !== undefined || !subtask.isUnderWay) return;
       result.lower(cx, value, address);
       subtask.resolve(index);
@@ -74,6 +72,9 @@ function startSubtask(
       // There is no guest frame to throw into: the call that waits, or ends, finds the failure.
       guest.fail(cause);
       subtask.wake();
+    } finally {
+      // Not before its result lies in the memory that it was called from.
+      guest.subtasksUnderWay -= 1;
     }
   };
   void settle();

@@ -1,7 +1,9 @@
+import { componentEmbed, componentNew } from "@bytecodealliance/jco";
 import { describe, expect, test } from "vitest";
+import { func, u32 } from "../component/wit-types.ts";
 import { createEngine } from "../create-engine.ts";
 import { Trap } from "../engine.ts";
-import type { Instance, Links } from "../engine.ts";
+import type { Instance, Links, World } from "../engine.ts";
 import { assemble } from "../testing/assemble.ts";
 import { testLimits } from "../testing/limits.ts";
 import { buildStoreGuest, storeLinks, storeWorld } from "../testing/store-guest.ts";
@@ -233,6 +235,37 @@ describe("a frozen instance", () => {
   });
 });
 
+const SLEEPER_WIT = `
+  package test:sleeper@1.0.0;
+  interface host { sleep: async func(ms: u32) -> u32; }
+  world guest { import host; export start: async func(ms: u32) -> u32; }`;
+
+const SLEEP = func({ ms: u32 }, u32, { async: true });
+
+const SLEEPER_WORLD: World = {
+  imports: [
+    {
+      name: "test:sleeper/host",
+      version: "1.0.0",
+      resources: {},
+      functions: { sleep: { type: SLEEP, suspends: true } },
+    },
+  ],
+  exports: { start: [SLEEP] },
+};
+
+/** Each call starts a sleep that it does not wait for, and answers what the one before it has given. */
+const SLEEPER = `
+  (module
+    (import "test:sleeper/host@1.0.0" "[async-lower]sleep" (func $sleep (param i32 i32) (result i32)))
+    (import "[export]$root" "[task-return]start" (func $return (param i32)))
+    (memory (export "memory") 1)
+    (func (export "[async-lift]start") (param i32) (result i32)
+      (call $return (i32.load (i32.const 64)))
+      (drop (call $sleep (local.get 0) (i32.const 64)))
+      (i32.const 0))
+    (func (export "[callback][async-lift]start") (param i32 i32 i32) (result i32) unreachable))`;
+
 const CALLS_HOST_AT_START = `
   (import "test:host/things@1.2.3" (instance $t
     (export "add" (func (param "a" u32) (param "b" u32) (result u32)))))
@@ -257,6 +290,21 @@ describe("an instance is not frozen, and goes on", () => {
     resolve(42);
     expect(await called).toBe(42);
     expect(instance.freeze()).toBe(true);
+  });
+
+  test("while an asynchronous import is under way: its result is to lie in the memory", async () => {
+    const binary = await assemble(SLEEPER);
+    const embedded = await componentEmbed({ binary, witSource: SLEEPER_WIT, world: "guest" });
+    const bytes = await componentNew(embedded, []);
+    const { promise, resolve } = Promise.withResolvers<number>();
+    const { component } = engine.compile(bytes, SLEEPER_WORLD, testLimits);
+    const links = { "test:sleeper/host": { functions: { sleep: () => promise } } };
+    const instance = engine.instantiate(component, links);
+    expect(await instance.call("start", [1])).toBe(0);
+    expect(instance.freeze()).toBe(false);
+    resolve(42);
+    while (!instance.freeze()) await promise;
+    expect(await instance.call("start", [1])).toBe(42);
   });
 
   test.each([
