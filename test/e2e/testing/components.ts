@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildComponent } from "@downpour/sdk/build";
 
-const CACHE = join(import.meta.dirname, "../../.cache/functions");
+const PROJECT = join(import.meta.dirname, "../../..");
+const CACHE = join(PROJECT, "test/.cache/functions");
 
 /** What a tenant would write: good functions and every kind of bad one. `version` makes revisions differ. */
 const source = (version: string): string => `
@@ -42,10 +43,21 @@ export const slow = fn((ms: number) => {
 });
 `;
 
+/** What a component is made of beside its source: built against another contract, it would be refused. */
+function toolchain(): string {
+  const hash = createHash("sha256");
+  for (const path of globSync(["wit/**/*.wit", "guest-sdk/{src,build}/**/*.ts"], {
+    cwd: PROJECT,
+  }).toSorted()) {
+    hash.update(readFileSync(join(PROJECT, path)));
+  }
+  return hash.digest("hex");
+}
+
 /** A component of these functions, by the project's own toolchain; built once for each version. */
 export async function behaviours(version = "one"): Promise<Uint8Array<ArrayBuffer>> {
   const text = source(version);
-  const key = createHash("sha256").update(text).digest("hex").slice(0, 16);
+  const key = createHash("sha256").update(toolchain()).update(text).digest("hex").slice(0, 16);
   const directory = join(CACHE, key);
   const outFile = join(directory, "component.wasm");
   if (!existsSync(outFile)) {
