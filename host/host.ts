@@ -52,6 +52,9 @@ const CANCEL_GRACE_MS = 1_000;
 /** Forty times a fresh QuickJS instance. */
 const IDLE_INSTANCE_BYTES_MAX = 64 * 1_024 * 1_024;
 
+/** As far as there are as many: a TypeScript app has 2 MiB, most of it the runtime that all share. */
+const LOADED_AHEAD_CODE_BYTES_MAX = 256 * 1_024 * 1_024;
+
 /** Answers that are still being sent when everything else has ended. */
 const CONNECTIONS_GRACE_MS = 2_000;
 
@@ -236,6 +239,11 @@ function startScheduler(parts: {
       revisionIdleMs: REVISION_IDLE_MS,
       turnMaxMs: config.executorTurnMaxMs,
       queuedBytesMax: config.queuedBytesMax,
+      loadedAheadMax: {
+        // A fresh upload is among them, whatever the configuration says.
+        count: Math.max(1, config.prewarmAppsMax),
+        codeBytes: LOADED_AHEAD_CODE_BYTES_MAX,
+      },
       executor: {
         instancesMax: Math.ceil(INSTANCES_PER_PROCESS_MAX / config.executors),
         instanceIdleMs: INSTANCE_IDLE_MS,

@@ -7,6 +7,7 @@ import type {
   Compilation,
   CompileLimits,
   ComponentErrorKind,
+  LoadableComponent,
   StoredComponent,
 } from "../engine/engine.ts";
 import { wasiDeclarations } from "../engine/wasi/index.ts";
@@ -131,22 +132,20 @@ async function store(stored: StoredComponent): Promise<CompiledArtifact> {
   return { engineTag: tag, planSha256, moduleSha256s };
 }
 
-async function readStored(artifact: CompiledArtifact): Promise<StoredComponent> {
+/** Without the modules that are compiled here already: the language runtime is the same in nearly every app. */
+async function readStored(artifact: CompiledArtifact): Promise<LoadableComponent> {
   const [planBytes, ...modules] = await Promise.all([
     artifacts.read(artifact.planSha256),
-    ...artifact.moduleSha256s.map((sha256) => artifacts.read(sha256)),
+    ...artifact.moduleSha256s.map(async (sha256) => ({
+      sha256,
+      bytes: engine.hasModule(sha256) ? undefined : await artifacts.read(sha256),
+    })),
   ]);
   // Ours, and unchanged: the engine of this tag wrote it, and its hash was checked.
-  const stored: Pick<StoredComponent, "plan" | "imports"> = JSON.parse(
+  const stored: Pick<LoadableComponent, "plan" | "imports"> = JSON.parse(
     Buffer.from(planBytes).toString(),
   );
-  return {
-    ...stored,
-    modules: modules.map((bytes, index) => ({
-      sha256: artifact.moduleSha256s[index] ?? "",
-      bytes,
-    })),
-  };
+  return { ...stored, modules };
 }
 
 function toHostError(error: unknown): HostError {

@@ -15,3 +15,10 @@ test("the component that was unused longest goes first", () => {
   expect(cache.get("a")).toBeDefined();
   expect(cache.get("c")).toBeDefined();
 });
+
+test("of a deleted component nothing is kept", () => {
+  const cache = new ComponentCache({ countMax: 2 });
+  cache.put("a", component("a"));
+  cache.delete("a");
+  expect(cache.get("a")).toBeUndefined();
+});

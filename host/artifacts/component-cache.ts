@@ -19,6 +19,11 @@ export class ComponentCache {
     return component;
   }
 
+  /** Of a component that no app has any more; for another app it would be loaded again. */
+  delete(revisionId: string): void {
+    this.#components.delete(revisionId);
+  }
+
   put(revisionId: string, component: CompiledComponent): void {
     this.#components.delete(revisionId);
     this.#components.set(revisionId, component);

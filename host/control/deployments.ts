@@ -34,6 +34,8 @@ export interface AppRunner {
   /** After its last app was removed. */
   removeTenant(tenantId: string): void;
   deploy(app: DeployedApp): void;
+  /** Loads an app before its first call; settles when that is done or has failed. */
+  prepare(tenantId: string, app: string): Promise<void>;
   /** Settles when nothing of the app runs any more. */
   remove(tenantId: string, app: string): Promise<void>;
 }
@@ -79,7 +81,8 @@ const ENVIRONMENT_BYTES_MAX = 65_536;
 //     fails before that, a bad upload or a full disk, leaves the old one serving.
 // Y2. Of concurrent changes of one app the one whose request came last holds. An upload that was
 //     overtaken is refused with `UPLOAD_SUPERSEDED`; it never undoes a later change.
-// Y3. The scheduler knows every app from the start on, and its code is loaded when it is first called.
+// Y3. The scheduler knows every app from the start on. Its code is loaded when it is first called, or ahead: right
+//     after its upload, and after the start of the host for the most recently used ones.
 // Y4. No artifact is removed while an upload or a recompilation is under way.
 // Y5. Each change is one line of the host's log. The environment's values may be secrets: only the names of
 //     changed settings are in it.
@@ -119,16 +122,10 @@ export class Deployments {
 
   /** Loads the code of some apps before anyone asks. Failures show when the app is called. */
   async prewarm(recent: readonly RecentApp[]): Promise<void> {
-    const { apps, config, logger } = this.#options;
-    // The most recent one last, so that the cache keeps it longest.
+    const { config, runner } = this.#options;
+    // The most recent one last, so that it stays longest.
     for (const { tenantId, app } of recent.slice(0, config.prewarmAppsMax).toReversed()) {
-      const record = apps.find(tenantId, app);
-      if (record === undefined) continue;
-      try {
-        await this.#load(record, activeRevision(record));
-      } catch (err) {
-        logger.warn({ err, tenantId, app }, "an app could not be loaded ahead");
-      }
+      await runner.prepare(tenantId, app);
     }
   }
 
@@ -181,11 +178,12 @@ export class Deployments {
   /** Also what is running of it ends. */
   async remove(tenantId: string, app: string): Promise<void> {
     const { apps, runner, logs, metrics, logger } = this.#options;
-    apps.get(tenantId, app);
+    const { revisions } = apps.get(tenantId, app);
     const ticket = this.#order.begin(`${tenantId}/${app}`);
     try {
       await apps.remove(tenantId, app);
       this.#order.applied(ticket);
+      for (const { revisionId } of revisions) this.#cache.delete(revisionId);
       logger.info({ tenantId, app }, "app deleted");
       await runner.remove(tenantId, app);
       logs.forget(tenantId, app);
@@ -268,6 +266,8 @@ export class Deployments {
       await artifacts.adopt(staged);
       const { record, isNew } = await this.#record(tenant, app, toRevision(staged, upload), ticket);
       this.#cache.put(staged.sha256, upload.component);
+      // Behind the answer: its first call comes soon, and finds it loaded.
+      void this.#options.runner.prepare(tenant.tenantId, app);
       return {
         outcome: isNew ? "created" : "updated",
         record,
@@ -402,6 +402,7 @@ export class Deployments {
         queuedBytesMax: capped(config.queuedBytesMax, quotas?.queuedBytesMax),
         requestsPerSecondMax: effective.requestsPerSecondMax,
       },
+      codeBytes: revision.sizes.coreModuleBytes,
       load: () => this.#load(record, revision),
     });
   }

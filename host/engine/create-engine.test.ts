@@ -3,11 +3,18 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { createEngine } from "./create-engine.ts";
 import { Trap } from "./engine.ts";
 import type { Compilation, Instance } from "./engine.ts";
+import { hashModule } from "./link/module-cache.ts";
 import { testLimits } from "./testing/limits.ts";
 import { buildStoreGuest, storeLinks, storeWorld } from "./testing/store-guest.ts";
 import type { StoreHost } from "./testing/store-guest.ts";
 
 const engine = createEngine();
+
+/** A core module with nothing in it but a custom section of one byte, its number. */
+function moduleNumber(number: number): { readonly sha256: string; readonly bytes: Uint8Array } {
+  const bytes = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 0, 2, 0, number);
+  return { sha256: hashModule(bytes), bytes };
+}
 
 describe.each(["sync", "async"] as const)("a TypeScript guest with %s exports", (kind) => {
   let counter: Compilation;
@@ -119,6 +126,24 @@ describe("a compiled component", () => {
     expect(() => engine.load({ ...stored, plan: { format: 0 } })).toThrow(
       "compiled by another version of the engine",
     );
+  });
+
+  test("is loaded without the bytes of modules that the engine has, however many others push them out", async () => {
+    const { stored } = engine.compile(await buildStoreGuest("async"), storeWorld, testLimits);
+    const loading = createEngine();
+    const before = loading.load(stored).modules.map(({ code }) => code);
+    const modules = stored.modules.map(({ sha256 }) => ({ sha256, bytes: undefined }));
+    expect(modules.every(({ sha256 }) => loading.hasModule(sha256))).toBe(true);
+    const others = Array.from({ length: 32 }, (_, index) => moduleNumber(index));
+    const loaded = loading.load({ ...stored, modules: [...others, ...modules] });
+    const after = loaded.modules.slice(others.length).map(({ code }) => code);
+    expect(after.every((code, index) => code === before[index])).toBe(true);
+  });
+
+  test("is not loaded without the bytes of a module that the engine does not have", async () => {
+    const { stored } = engine.compile(await buildStoreGuest("async"), storeWorld, testLimits);
+    const modules = stored.modules.map(({ sha256 }) => ({ sha256, bytes: undefined }));
+    expect(() => createEngine().load({ ...stored, modules })).toThrow("is missing");
   });
 
   test("shares the language's runtime with every other app", async () => {

@@ -8,7 +8,7 @@ import type {
   Engine,
   Instance,
   Links,
-  StoredComponent,
+  LoadableComponent,
   World,
 } from "./engine.ts";
 import { UsedModules } from "./link/compile-modules.ts";
@@ -20,18 +20,19 @@ import type { PreparedPlan } from "./link/prepared-plan.ts";
 /** One for each thread: it remembers compiled modules by their content, and plans by identity. */
 export function createEngine(): Engine {
   const modules = new ModuleCache();
-  const prepared = new WeakMap<CompiledComponent, PreparedPlan>();
+  const plans = new WeakMap<CompiledComponent, PreparedPlan>();
+  const prepare = (compiled: CompiledComponent): PreparedPlan => {
+    const prepared = plans.get(compiled) ?? preparePlan(compiled);
+    plans.set(compiled, prepared);
+    return prepared;
+  };
   return {
     compile: (component, world, limits) => compile(component, world, limits, modules),
     load: (stored) => load(stored, modules),
-    instantiate: (compiled: CompiledComponent, links: Links): Instance => {
-      let plan = prepared.get(compiled);
-      if (plan === undefined) {
-        plan = preparePlan(compiled);
-        prepared.set(compiled, plan);
-      }
-      return new LinkedInstance(plan, links);
-    },
+    hasModule: (sha256) => modules.has(sha256),
+    prepare: (compiled) => void prepare(compiled),
+    instantiate: (compiled: CompiledComponent, links: Links): Instance =>
+      new LinkedInstance(prepare(compiled), links),
   };
 }
 
@@ -51,17 +52,31 @@ function compile(
   };
 }
 
-function load(stored: StoredComponent, cache: ModuleCache): CompiledComponent {
+function load(stored: LoadableComponent, cache: ModuleCache): CompiledComponent {
   if (!isPlan(stored.plan)) {
     throw new Error("the component was compiled by another version of the engine");
   }
+  // Before others push them out.
+  const known = stored.modules.map(({ sha256, bytes }) =>
+    bytes === undefined ? cache.get(sha256) : undefined,
+  );
   return {
     plan: stored.plan,
     imports: stored.imports,
-    modules: stored.modules.map(({ sha256, bytes }) => {
-      // The bytes were on a disk: code that is not what was checked must not run.
-      if (hashModule(bytes) !== sha256) throw new Error(`the stored module ${sha256} is damaged`);
-      return { sha256, code: cache.compile(sha256, bytes) };
-    }),
+    modules: stored.modules.map(({ sha256, bytes }, index) => ({
+      sha256,
+      code: known[index] ?? compileStored(sha256, bytes, cache),
+    })),
   };
+}
+
+/** The bytes were on a disk: code that is not what was checked must not run. */
+function compileStored(
+  sha256: string,
+  bytes: Uint8Array | undefined,
+  cache: ModuleCache,
+): WebAssembly.Module {
+  if (bytes === undefined) throw new Error(`the stored module ${sha256} is missing`);
+  if (hashModule(bytes) !== sha256) throw new Error(`the stored module ${sha256} is damaged`);
+  return cache.compile(sha256, bytes);
 }

@@ -17,7 +17,13 @@ export interface Engine {
   compile(component: Uint8Array, world: World, limits: CompileLimits): Compilation;
 
   /** Makes a component runnable again, from what `compile` gave to be stored. */
-  load(stored: StoredComponent): CompiledComponent;
+  load(stored: LoadableComponent): CompiledComponent;
+
+  /** Whether `load` can do without the bytes of a module, because this engine has compiled it lately. */
+  hasModule(sha256: string): boolean;
+
+  /** Does ahead what the first `instantiate` of a component would do for all of them. */
+  prepare(compiled: CompiledComponent): void;
 
   /**
    * Runs the link steps (and with them start functions). Throws `Trap`, and `RangeError` where there
@@ -88,6 +94,15 @@ export interface StoredComponent {
   readonly plan: unknown;
   readonly modules: readonly { readonly sha256: string; readonly bytes: Uint8Array }[];
   readonly imports: readonly string[];
+}
+
+/** What is needed of a stored component to load it. */
+export interface LoadableComponent extends Omit<StoredComponent, "modules"> {
+  readonly modules: readonly {
+    readonly sha256: string;
+    /** May be left out as long as the engine says that it has the module. */
+    readonly bytes: Uint8Array | undefined;
+  }[];
 }
 
 export interface CompiledModule {

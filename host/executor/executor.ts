@@ -95,6 +95,7 @@ export class Executor {
     switch (request.kind) {
       case "prepare":
         this.#revisions.set(request.revisionKey, request);
+        this.#prepare(request.component);
         break;
       case "forget":
         this.#revisions.delete(request.revisionKey);
@@ -192,6 +193,15 @@ export class Executor {
       // A bug of ours: the thread dies with it, and is replaced.
       .catch(rethrow);
     return true;
+  }
+
+  /** Of a revision that was given to this thread before anyone called it, the first call only makes the instance. */
+  #prepare(component: CompiledComponent): void {
+    try {
+      this.#engine.prepare(component);
+    } catch {
+      // The first call fails in the same way, and somebody waits for its answer.
+    }
   }
 
   #instantiate(revisionKey: string): PooledInstance {

@@ -10,6 +10,8 @@ export interface DeployedApp {
   readonly executorLimits: AppLimits;
   readonly deadlineMs: number;
   readonly limits: LoadLimits;
+  /** Of all its core modules: what it takes to have it loaded is in proportion. */
+  readonly codeBytes: number;
   /** Loads the compiled component when it is first needed; the scheduler calls it at most once at a time. */
   readonly load: () => Promise<CompiledComponent>;
 }

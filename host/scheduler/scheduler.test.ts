@@ -77,6 +77,7 @@ function deployed(app: Partial<DeployedApp> & { readonly revisionId?: string } =
     executorLimits: limits,
     deadlineMs: 10_000,
     limits: loadLimits,
+    codeBytes: 1000,
     load: async () => component,
     ...app,
   };
@@ -123,6 +124,7 @@ async function start(tuning: Partial<SchedulerTuning> = {}): Promise<Scheduler> 
       cancelGraceMs: 300,
       revisionIdleMs: 60_000,
       turnMaxMs: 30_000,
+      loadedAheadMax: { count: 8, codeBytes: 1_000_000 },
       queuedBytesMax: 1_500_000,
       executor: { instancesMax: 2000, instanceIdleMs: 60_000, idleInstanceBytesMax: 64_000_000 },
       ...tuning,
@@ -710,6 +712,57 @@ describe("a deployment", () => {
     );
     await Promise.all(Array.from({ length: 20 }, () => running.invoke(call("echo"))));
     expect(loads).toBe(1);
+  });
+
+  test("that is prepared is loaded before its first call, which does not load it again", async () => {
+    let loads = 0;
+    const running = await start();
+    const load = async (): Promise<CompiledComponent> => {
+      loads += 1;
+      return component;
+    };
+    running.deploy(deployed({ load }));
+    await running.prepare("acme", "behaviour");
+    await running.prepare("acme", "behaviour");
+    await running.prepare("acme", "unknown");
+    expect(running.stats().loadedRevisions).toBe(1);
+    expect(text((await running.invoke(call("echo", "ok"))).outcome)).toBe("ok");
+    expect(loads).toBe(1);
+  });
+
+  test("that is prepared and not called makes room for the next ones; one that is called stays", async () => {
+    const running = await start({ loadedAheadMax: { count: 2, codeBytes: 1_000_000 } });
+    for (const app of ["a", "b", "c", "d"]) {
+      running.deploy(deployed({ identity: { tenantId: "acme", app, revisionId: "r1" } }));
+    }
+    await running.prepare("acme", "a");
+    await running.invoke(call("echo", "", { app: "a" }));
+    for (const app of ["b", "c", "d"]) await running.prepare("acme", app);
+    expect(running.stats().loadedRevisions).toBe(3);
+    for (const app of ["a", "b", "c", "d"]) {
+      expect(text((await running.invoke(call("echo", app, { app }))).outcome)).toBe(app);
+    }
+  });
+
+  test("that cannot be loaded ahead says so in the log, and is loaded by its first call", async () => {
+    const running = await start();
+    const outcomes = [Promise.reject(new Error("gone")), Promise.resolve(component)];
+    outcomes[0]?.catch(() => undefined);
+    running.deploy(deployed({ load: async () => outcomes.shift() ?? component }));
+    await running.prepare("acme", "behaviour");
+    expect(complaints).toEqual(["a revision could not be loaded"]);
+    expect(text((await running.invoke(call("echo", "ok"))).outcome)).toBe("ok");
+  });
+
+  test("that is removed while it is prepared leaves nothing loaded", async () => {
+    const running = await start();
+    const { promise, resolve } = Promise.withResolvers<CompiledComponent>();
+    running.deploy(deployed({ load: () => promise }));
+    const prepared = running.prepare("acme", "behaviour");
+    await running.remove("acme", "behaviour");
+    resolve(component);
+    await prepared;
+    expect(running.stats().loadedRevisions).toBe(0);
   });
 
   test("that is removed ends its running and queued calls", async () => {

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { Worker } from "node:worker_threads";
 import { isDeepStrictEqual } from "node:util";
 import type { StorageThread } from "@downpour/kvs";
+import type { CompiledComponent } from "../engine/engine.ts";
 import { HostError } from "../errors.ts";
 import type { ErrorCode } from "../errors.ts";
 import { unreachable } from "../protocol.ts";
@@ -18,6 +19,8 @@ import { ExecutorHandle } from "./executor-handle.ts";
 import type { ExecutorState } from "./executor-handle.ts";
 import { Load } from "./load.ts";
 import type { LoadGauges, LoadLimits } from "./load.ts";
+import { LoadedAhead } from "./loaded-ahead.ts";
+import type { LoadedAheadLimits } from "./loaded-ahead.ts";
 import { warmFirst } from "./placement.ts";
 import { AppSlot } from "./slots.ts";
 import type { Revision, TenantSlot, Ticket } from "./slots.ts";
@@ -39,6 +42,8 @@ export interface SchedulerTuning {
   readonly turnMaxMs: number;
   /** Input of waiting invocations of all tenants; each tenant and app has a limit of its own beside it. */
   readonly queuedBytesMax: number;
+  /** Revisions that are loaded before anyone called them, in number and in bytes of their code. */
+  readonly loadedAheadMax: LoadedAheadLimits;
   /** A revision that nobody called for so long is unloaded; its next call loads it again. */
   readonly revisionIdleMs: number;
   readonly executor: ExecutorTuning;
@@ -126,6 +131,7 @@ export class Scheduler {
   /** Apps with something queued that may run. */
   readonly #line = new WaitingLine<AppSlot>();
   readonly #loaded = new Set<Revision>();
+  readonly #loadedAhead: LoadedAhead<Revision>;
   readonly #executors: (ExecutorHandle | undefined)[] = [];
   readonly #restartDelayMs: number[] = [];
   readonly #sweep: NodeJS.Timeout;
@@ -143,6 +149,7 @@ export class Scheduler {
   private constructor(options: SchedulerOptions) {
     this.#options = options;
     this.#tuning = options.tuning;
+    this.#loadedAhead = new LoadedAhead(options.tuning.loadedAheadMax);
     this.#sweep = setInterval(() => this.#unloadIdle(Date.now()), SWEEP_INTERVAL_MS);
     this.#sweep.unref();
     this.#watch = setInterval(() => this.#replaceSilent(performance.now()), WATCH_INTERVAL_MS);
@@ -224,6 +231,26 @@ export class Scheduler {
     slot.load.setLimits(app.limits, nowMs);
     this.#supersede(previous);
     this.#offer(slot);
+  }
+
+  /**
+   * Loads the active revision of an app, and gives it to the executor that will probably run it, so that its
+   * first call finds it there. What fails here fails that call, and is in the log.
+   */
+  async prepare(tenantId: string, app: string): Promise<void> {
+    const slot = this.#slots.get(toSlotKey(tenantId, app));
+    if (slot === undefined || slot.revision.component !== undefined) return;
+    const { revision } = slot;
+    await this.#load(revision, slot);
+    // It may have been called, or deleted, meanwhile.
+    if (revision.component === undefined || revision.preparedOn.size > 0) return;
+    for (const dropped of this.#loadedAhead.add(revision, revision.app.codeBytes)) {
+      this.#unload(dropped);
+    }
+    const executor = this.#place(slot);
+    if (executor !== undefined && revision.component !== undefined) {
+      this.#prepareOn(executor, revision, revision.component);
+    }
   }
 
   /** Ends what runs of the app and forgets it. Settles when nothing of it runs any more. */
@@ -481,15 +508,9 @@ export class Scheduler {
     const { request, slot } = ticket;
     const { revision } = slot;
     assert(revision.component !== undefined);
+    this.#loadedAhead.delete(revision);
     if (!revision.preparedOn.has(executor)) {
-      revision.preparedOn.add(executor);
-      executor.send({
-        kind: "prepare",
-        revisionKey: revision.key,
-        component: revision.component,
-        app: revision.app.identity,
-        limits: revision.app.executorLimits,
-      });
+      this.#prepareOn(executor, revision, revision.component);
     }
     const sequence = executor.nextSequence(slot.estimateUs);
     ticket.running = { revision, executor, sequence, atMs: performance.now(), chargedUs };
@@ -509,6 +530,17 @@ export class Scheduler {
         idempotencyKey: request.idempotencyKey,
         metadata: request.metadata,
       },
+    });
+  }
+
+  #prepareOn(executor: ExecutorHandle, revision: Revision, component: CompiledComponent): void {
+    revision.preparedOn.add(executor);
+    executor.send({
+      kind: "prepare",
+      revisionKey: revision.key,
+      component,
+      app: revision.app.identity,
+      limits: revision.app.executorLimits,
     });
   }
 
@@ -832,6 +864,7 @@ export class Scheduler {
 
   #unload(revision: Revision): void {
     this.#loaded.delete(revision);
+    this.#loadedAhead.delete(revision);
     revision.component = undefined;
     for (const executor of revision.preparedOn) {
       executor.send({ kind: "forget", revisionKey: revision.key });

@@ -26,6 +26,10 @@ class FakeRunner implements AppRunner {
     this.deployed.set(app.identity.app, app);
   }
 
+  async prepare(): Promise<void> {
+    // Nobody calls anything here.
+  }
+
   setTenant(): void {
     // Nothing runs here.
   }

@@ -7,17 +7,31 @@ import { createHash } from "node:crypto";
 export class ModuleCache {
   readonly #modules = new Map<string, WebAssembly.Module>();
 
+  has(sha256: string): boolean {
+    return this.#modules.has(sha256);
+  }
+
+  get(sha256: string): WebAssembly.Module | undefined {
+    const module = this.#modules.get(sha256);
+    if (module !== undefined) this.#keep(sha256, module);
+    return module;
+  }
+
   /** Throws `WebAssembly.CompileError`. `sha256` must be that of the bytes. */
   compile(sha256: string, bytes: Uint8Array): WebAssembly.Module {
     const module = this.#modules.get(sha256) ?? new WebAssembly.Module(bytes);
-    // The least recently used one is first, and goes when there are too many.
+    this.#keep(sha256, module);
+    return module;
+  }
+
+  /** The least recently used one is first, and goes when there are too many. */
+  #keep(sha256: string, module: WebAssembly.Module): void {
     this.#modules.delete(sha256);
     this.#modules.set(sha256, module);
     for (const oldest of this.#modules.keys()) {
       if (this.#modules.size <= MODULES_MAX) break;
       this.#modules.delete(oldest);
     }
-    return module;
   }
 }
 
