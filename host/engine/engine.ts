@@ -144,9 +144,24 @@ export interface Instance {
   readonly memoryBytes: number;
 }
 
+/**
+ * Traps that authors run into: the call ended, and nothing can give its result any more; the guest
+ * called itself too deeply.
+ */
+export type TrapReason = "never-returned" | "stack-exhausted";
+
 /** The guest did what the specification ends with a trap. The message names no host internals. */
 export class Trap extends Error {
   override readonly name = "Trap";
+  readonly reason: TrapReason | undefined;
+
+  constructor(
+    message: string,
+    options: { readonly cause?: unknown; readonly reason?: TrapReason } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.reason = options.reason;
+  }
 }
 
 /** Why a component was refused. `kind` maps onto one error code of the host each. */

@@ -97,6 +97,19 @@ test("a trap, lack of memory and a host's error keep apart; a bug is nobody's ou
   expect(() => toOutcomeError(new TypeError("x is undefined"))).toThrow(TypeError);
 });
 
+test("a trap that authors run into has a text for them, and a reason for programs", () => {
+  expect(toOutcomeError(new Trap("a call ended", { reason: "never-returned" }))).toMatchObject({
+    code: "GUEST_TRAPPED",
+    message: expect.stringContaining("promise never settled"),
+    details: { reason: "never-returned" },
+  });
+  expect(toOutcomeError(new Trap("exhausted", { reason: "stack-exhausted" }))).toMatchObject({
+    message: expect.stringContaining("a recursion that does not end"),
+    details: { reason: "stack-exhausted" },
+  });
+  expect(toOutcomeError(new Trap("unreachable")).details).toEqual({});
+});
+
 function thrownBy(handled: unknown): unknown {
   try {
     return toPayload(handled, limits);

@@ -1,4 +1,5 @@
 import { Trap } from "../engine/engine.ts";
+import type { TrapReason } from "../engine/engine.ts";
 import type { ComponentValue } from "../engine/component/types.ts";
 import { HostError } from "../errors.ts";
 import type { ErrorDetails, ErrorWire } from "../errors.ts";
@@ -108,12 +109,23 @@ function isParsable(json: string): boolean {
   }
 }
 
+/** What an author reads of a trap that tells nothing in the words of WebAssembly. */
+const TRAP_MESSAGES: Readonly<Record<TrapReason, string>> = {
+  "never-returned":
+    "the function's promise never settled: nothing that it waits for can still happen",
+  "stack-exhausted":
+    "the function's calls are nested too deeply: look for a recursion that does not end",
+};
+
+function trapped({ message, reason }: Trap): HostError {
+  if (reason === undefined) return new HostError("GUEST_TRAPPED", cut(message, MESSAGE_BYTES_MAX));
+  return new HostError("GUEST_TRAPPED", TRAP_MESSAGES[reason], { details: { reason } });
+}
+
 /** How a call that did not return ended. A bug of ours is not an outcome: it is thrown on. */
 export function toOutcomeError(error: unknown): ErrorWire {
   if (error instanceof HostError) return error.toWire();
-  if (error instanceof Trap) {
-    return new HostError("GUEST_TRAPPED", cut(error.message, MESSAGE_BYTES_MAX)).toWire();
-  }
+  if (error instanceof Trap) return trapped(error).toWire();
   // The engine tells a guest's own overflow (a trap) from the host's lack of memory or address space.
   if (error instanceof RangeError) {
     return new HostError("OUT_OF_MEMORY", "the host has no memory for the function now").toWire();

@@ -72,6 +72,23 @@ describe.each<JavaScriptEngine>(["quickjs", "starlingmonkey"])("functions on %s"
     expect(host.counters.get("gone on")).toBe(1n);
   });
 
+  test("a promise that nothing settles ends the call", async () => {
+    const reasons = { quickjs: "never-returned", starlingmonkey: undefined };
+    const ended = host.call("neverSettles");
+    await expect(ended).rejects.toMatchObject({ name: "Trap", reason: reasons[engine] });
+  });
+
+  test("a recursion without an end is told from other failures", async () => {
+    const ended = host.call("recurses").catch((error: unknown) => error);
+    const expected: Readonly<Record<JavaScriptEngine, unknown>> = {
+      quickjs: { name: "Trap", reason: "stack-exhausted" },
+      starlingmonkey: {
+        val: { val: { message: "too much recursion", stack: expect.stringContaining("at down") } },
+      },
+    };
+    expect(await ended).toMatchObject(Object(expected[engine]));
+  });
+
   test("an unknown function is named", async () => {
     expect(await host.call("toString")).toEqual({
       tag: "err",

@@ -25,7 +25,7 @@ import {
   unserializable,
 } from "./payload.ts";
 import type { Payload } from "./payload.ts";
-import { settle } from "./settled.ts";
+import { settling } from "./settled.ts";
 import type { Settled } from "./settled.ts";
 
 interface App {
@@ -54,7 +54,7 @@ export function serve(exported: Readonly<Record<string, unknown>>, lineTable: st
   return {
     buildLog,
     describe: () => manifest,
-    handle: isQuickJs ? (functionName, input) => settle(() => invoke(functionName, input)) : invoke,
+    handle: isQuickJs ? settling(invoke) : invoke,
   };
 }
 

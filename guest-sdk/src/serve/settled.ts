@@ -7,14 +7,18 @@ export interface Settled<T> {
   then(onFulfilled: (value: T) => unknown, onRejected: (reason: unknown) => unknown): unknown;
 }
 
-/** Calls, and settles with what came of it; with a promise where it gives one. */
-export function settle<T>(call: () => T | Promise<T>): Settled<T> {
-  try {
-    const value = call();
-    // oxlint-disable-next-line unicorn/no-thenable -- It is meant to be one.
-    return value instanceof Promise ? value : { then: (onFulfilled) => onFulfilled(value) };
-  } catch (reason) {
-    // oxlint-disable-next-line unicorn/no-thenable -- As above.
-    return { then: (_, onRejected) => onRejected(reason) };
-  }
+/** The same function, which settles with what comes of a call; with a promise where it gives one. */
+export function settling<First, Second, T>(
+  call: (first: First, second: Second) => T | Promise<T>,
+): (first: First, second: Second) => Settled<T> {
+  return (first, second) => {
+    try {
+      const value = call(first, second);
+      // oxlint-disable-next-line unicorn/no-thenable -- It is meant to be one.
+      return value instanceof Promise ? value : { then: (onFulfilled) => onFulfilled(value) };
+    } catch (reason) {
+      // oxlint-disable-next-line unicorn/no-thenable -- As above.
+      return { then: (_, onRejected) => onRejected(reason) };
+    }
+  };
 }

@@ -115,14 +115,29 @@ class JsonRegister<T> implements Register<T> {
   }
 
   get(): T | undefined {
-    const text = getText(this.key);
-    return isNone(text) ? undefined : fromJson<T>(this.key, text);
+    const { key } = this;
+    requireKey(key);
+    let text: string | null | undefined;
+    try {
+      text = host.getText(key);
+    } catch (cause) {
+      throw refused(cause);
+    }
+    return typeof text === "string" ? fromJson<T>(key, text) : undefined;
   }
 
   put(value: T): void {
     // JSON has no undefined: a register without a value is a deleted one.
     if (value === undefined) throw new TypeError("A register cannot hold undefined: delete it");
-    putText(this.key, encodeJson(value), this.#level);
+    const { key } = this;
+    requireKey(key);
+    // Well formed in any case: half a character is an escape in JSON.
+    const text = encodeJson(value);
+    try {
+      host.putText(key, text, this.#level);
+    } catch (cause) {
+      throw refused(cause);
+    }
   }
 
   delete(): void {
@@ -140,12 +155,22 @@ class BytesRegister implements Register<Uint8Array> {
   }
 
   get(): Uint8Array | undefined {
-    const bytes = getBytes(this.key);
-    return isNone(bytes) ? undefined : fromBytes(bytes);
+    requireKey(this.key);
+    try {
+      const bytes = host.get(this.key);
+      return isNone(bytes) ? undefined : fromBytes(bytes);
+    } catch (cause) {
+      throw refused(cause);
+    }
   }
 
   put(value: Uint8Array): void {
-    putBytes(this.key, value, this.#level);
+    requireKey(this.key);
+    try {
+      host.put(this.key, value, this.#level);
+    } catch (cause) {
+      throw refused(cause);
+    }
   }
 
   delete(): void {
@@ -190,43 +215,6 @@ class HostCounter implements Counter {
 
   delete(): void {
     deleteKey(this.key, this.#level);
-  }
-}
-
-function getBytes(key: string): Uint8Array | null | undefined {
-  requireKey(key);
-  try {
-    return host.get(key);
-  } catch (cause) {
-    throw refused(cause);
-  }
-}
-
-function putBytes(key: string, value: Uint8Array, level: Durability): void {
-  requireKey(key);
-  try {
-    host.put(key, value, level);
-  } catch (cause) {
-    throw refused(cause);
-  }
-}
-
-function getText(key: string): string | null | undefined {
-  requireKey(key);
-  try {
-    return host.getText(key);
-  } catch (cause) {
-    throw refused(cause);
-  }
-}
-
-/** JSON is well formed: half a character is an escape in it. */
-function putText(key: string, json: string, level: Durability): void {
-  requireKey(key);
-  try {
-    host.putText(key, json, level);
-  } catch (cause) {
-    throw refused(cause);
   }
 }
 

@@ -58,7 +58,9 @@ export class Task {
 
   /** The end of an asynchronous task, with what it returned. */
   exit(): ComponentValue {
-    if (!this.#hasReturned) trap("a call ended without task.return");
+    if (!this.#hasReturned) {
+      trap("a call ended without task.return", { reason: "never-returned" });
+    }
     this.end();
     return this.#result;
   }

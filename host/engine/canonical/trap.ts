@@ -1,8 +1,9 @@
 import { Trap } from "../engine.ts";
+import type { TrapReason } from "../engine.ts";
 
 /** Ends the guest's call, as the specification's `trap()` does. The text is for the author of the guest. */
-export function trap(message: string): never {
-  throw new Trap(message);
+export function trap(message: string, options: { readonly reason?: TrapReason } = {}): never {
+  throw new Trap(message, options);
 }
 
 // (module (func (export "trap") unreachable))

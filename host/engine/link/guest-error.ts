@@ -7,7 +7,9 @@ import { Trap } from "../engine.ts";
 export function toCallError(error: unknown): unknown {
   if (error instanceof Trap) return error;
   if (error instanceof WebAssembly.RuntimeError) return new Trap(error.message, { cause: error });
-  if (isStackOverflow(error)) return new Trap("call stack exhausted", { cause: error });
+  if (isStackOverflow(error)) {
+    return new Trap("call stack exhausted", { cause: error, reason: "stack-exhausted" });
+  }
   if (error instanceof WebAssembly.LinkError) {
     return new Trap("the core modules do not fit together", { cause: error });
   }
