@@ -8,7 +8,7 @@ import { InstanceScope } from "./instance-scope.ts";
 function fakeInstance(onFreeze: () => void): Instance {
   return {
     isDead: false,
-    memoryBytes: 0,
+    memoryBytes: 2 * 1024 * 1024,
     call: () => Promise.reject(new Error("never called")),
     abandon: () => undefined,
     freeze: () => {

@@ -14,8 +14,8 @@ export interface PooledInstance {
 const LINKED_IDLE_MAX = 64;
 /** A burst ends and begins again sooner than this: freezing costs half a millisecond, and the next call more. */
 const LINKED_IDLE_MS = 1_000;
-/** A sweep holds the thread for no longer than this many take. */
-const FROZEN_PER_SWEEP_MAX = 16;
+/** Linear memory that a sweep looks through: it holds the thread for some ten milliseconds. */
+const FROZEN_BYTES_PER_SWEEP = 32 * 1024 * 1024;
 
 // Owns the instances of one executor: which are idle, and how many there are. It neither makes
 // instances (`executor.ts`) nor runs them (the engine).
@@ -82,7 +82,7 @@ export class InstancePool {
     this.#idleInstances += 1;
     this.#idle.set(pooled.revisionKey, stack);
     this.#linked.add(pooled);
-    this.#freezeLongestIdle(1, nowMs - LINKED_IDLE_MS);
+    this.#freezeLongestIdle(nowMs - LINKED_IDLE_MS);
   }
 
   /** Lets go of all idle instances of a revision. */
@@ -105,20 +105,24 @@ export class InstancePool {
       this.#instances -= dropped;
       if (stack.length === 0) this.#idle.delete(revisionKey);
     }
-    this.#freezeLongestIdle(FROZEN_PER_SWEEP_MAX, Infinity);
+    let bytes = 0;
+    while (bytes < FROZEN_BYTES_PER_SWEEP) {
+      const frozen = this.#freezeLongestIdle(Infinity);
+      if (frozen === undefined) return;
+      bytes += frozen;
+    }
   }
 
-  /** Those that are idle since `untilMs` or longer. */
-  #freezeLongestIdle(frozenMax: number, untilMs: number): void {
-    let frozen = 0;
-    for (const pooled of this.#linked) {
-      if (frozen >= frozenMax || this.#linked.size <= LINKED_IDLE_MAX) return;
-      if (pooled.idleSinceMs > untilMs) return;
-      // One that cannot be frozen is not asked again before its next call.
-      this.#linked.delete(pooled);
-      pooled.instance.freeze();
-      frozen += 1;
-    }
+  /** One that is idle since `untilMs` or longer; the bytes of its memory, or undefined where there is none. */
+  #freezeLongestIdle(untilMs: number): number | undefined {
+    if (this.#linked.size <= LINKED_IDLE_MAX) return undefined;
+    const [pooled] = this.#linked;
+    if (pooled === undefined || pooled.idleSinceMs > untilMs) return undefined;
+    // One that cannot be frozen is not asked again before its next call.
+    this.#linked.delete(pooled);
+    const { memoryBytes } = pooled.instance;
+    pooled.instance.freeze();
+    return memoryBytes;
   }
 
   #evictLongestIdle(): boolean {

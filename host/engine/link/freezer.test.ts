@@ -307,6 +307,15 @@ describe("an instance is not frozen, and goes on", () => {
     expect(await instance.call("start", [1])).toBe(42);
   });
 
+  test("while its memories are larger than 8 MiB", async () => {
+    const body = "(drop (memory.grow (local.get $x))) (memory.size)";
+    const instance = await instantiate(program(body, "(memory 128)"));
+    expect(instance.freeze()).toBe(true);
+    expect(await instance.call("run", [1])).toBe(129);
+    expect(instance.freeze()).toBe(false);
+    expect(await instance.call("run", [1])).toBe(130);
+  });
+
   test.each([
     [
       "where it may have other state: elements that it sets",

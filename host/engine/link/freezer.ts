@@ -52,6 +52,8 @@ export class Freezer {
 
   #freeze(linking: Linking): FrozenGuest | undefined {
     const { links, guest, componentInstances } = linking;
+    const memoryBytes = linking.memories.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    if (memoryBytes > MEMORY_BYTES_MAX) return undefined;
     // The end of an asynchronous import is written to the memory that it was called from.
     if (guest.subtasksUnderWay > 0) return undefined;
     const globals = Array.from(mutableGlobals(linking, this.#steps), ({ value }) => value);
@@ -88,6 +90,8 @@ export class Freezer {
 }
 
 const WASM_PAGE_BYTES = 65_536;
+/** Of one instance: looking through them, and copying what changed, holds the thread for some milliseconds. */
+const MEMORY_BYTES_MAX = 8 * 1024 * 1024;
 
 function initialMemories(steps: readonly PreparedStep[]): readonly MemoryImage[] | null {
   const linking = new Linking({});
