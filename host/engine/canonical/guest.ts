@@ -4,8 +4,8 @@
 // G1. The first failure wins and is final: a guest that has failed never runs again.
 // G2. A failure of the host side reaches the guest as a WebAssembly trap, which no `catch_all` of
 //     the guest can catch; the failure itself waits in `failure` for the linker.
-// G3. A closed guest never runs again, and holds no resource of the host. The stack that it was
-//     suspended on is unwound at once: V8 never frees one whose promise stays pending.
+// G3. A closed guest never runs again, and holds no resource of the host. The stacks that it was
+//     suspended on are unwound at once: V8 never frees one whose promise stays pending.
 
 import type { ResourceId } from "../component/types.ts";
 import { ComponentInstance } from "./component-instance.ts";
@@ -41,7 +41,8 @@ export class Guest {
   subtasksUnderWay = 0;
   #failure: GuestFailure | undefined;
   #isClosed = false;
-  #unwind: ((error: Error) => void) | undefined;
+  /** More than one where a component of the guest waits in a call from another. */
+  readonly #unwinds = new Set<(error: Error) => void>();
   readonly #componentInstances: ComponentInstance[] = [];
   readonly #resourceTypes: (ResourceType | undefined)[] = [];
 
@@ -82,8 +83,8 @@ export class Guest {
 
   /**
    * What a WebAssembly stack of the guest is suspended on: settles like `pending`, or when the guest
-   * closes. There is one at most, for calls into a guest do not overlap. After the guest has closed,
-   * neither of the callbacks is called, and nothing of `pending` is left unhandled.
+   * closes. After the guest has closed, neither of the callbacks is called, and nothing of `pending`
+   * is left unhandled.
    */
   suspend<T, R>(
     pending: Promise<T>,
@@ -91,7 +92,7 @@ export class Guest {
     onRejected: (cause: unknown) => Error,
   ): Promise<R> {
     return new Promise((resolve, reject) => {
-      this.#unwind = reject;
+      this.#unwinds.add(reject);
       pending.then(
         (value) => this.#resume(() => resolve(onFulfilled(value)), reject, onRejected),
         (cause: unknown) => this.#resume(() => reject(onRejected(cause)), reject, onRejected),
@@ -105,7 +106,7 @@ export class Guest {
     toError: (cause: unknown) => Error,
   ): void {
     if (this.#isClosed) return;
-    this.#unwind = undefined;
+    this.#unwinds.delete(reject);
     try {
       settle();
     } catch (cause) {
@@ -113,12 +114,12 @@ export class Guest {
     }
   }
 
-  /** Ends the guest: its suspended stack is unwound, and its host resources are dropped (G3). */
+  /** Ends the guest: its suspended stacks are unwound, and its host resources are dropped (G3). */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#unwind?.(uncatchableTrap());
-    this.#unwind = undefined;
+    for (const unwind of this.#unwinds) unwind(uncatchableTrap());
+    this.#unwinds.clear();
     for (const instance of this.#componentInstances) instance.dropHostResources();
   }
 }

@@ -23,7 +23,7 @@ import type {
   SizedFunc,
 } from "./entity.ts";
 import { quoteName } from "./names.ts";
-import { PLAN_FORMAT } from "./plan.ts";
+import { PLAN_FORMAT, isSuspending } from "./plan.ts";
 import type {
   CoreExportReference,
   CoreImport,
@@ -744,13 +744,6 @@ function isCoreItem(entity: Entity): entity is CoreItem {
     entity.sort !== "core module" &&
     entity.sort !== "core instance"
   );
-}
-
-/** Whether the guest's stack may have to wait inside of it. */
-function isSuspending(trampoline: TrampolinePlan): boolean {
-  const { kind } = trampoline;
-  if (kind === "lower-host") return trampoline.suspends && !trampoline.async;
-  return kind === "waitable-set-wait" || kind === "thread-yield";
 }
 
 function flatCount(types: readonly ValueType[]): number {

@@ -149,6 +149,13 @@ export type TrampolinePlan =
       readonly componentInstance: number;
     };
 
+/** Whether the guest's stack may have to wait inside of it; of a `lower-lift`, its callee says that. */
+export function isSuspending(trampoline: TrampolinePlan): boolean {
+  const { kind } = trampoline;
+  if (kind === "lower-host") return trampoline.suspends && !trampoline.async;
+  return kind === "waitable-set-wait" || kind === "thread-yield";
+}
+
 export interface LiftPlan {
   readonly type: FuncType;
   readonly coreFunc: CoreExportReference;

@@ -405,8 +405,8 @@ describe("components that call each other", () => {
     expect(greeted).toEqual(["bär"]);
   });
 
-  test("cannot wait while a call between them is under way: that is a trap", async () => {
-    const instance = await instantiate(`
+  /** Waits in one component, for which another one waits. */
+  const WAITING = `
       (import "test:host/things@1.2.3" (instance $t (export "wait" (func (param "x" u32) (result u32)))))
       (component $callee
         (import "wait" (func $wait (param "x" u32) (result u32)))
@@ -420,12 +420,35 @@ describe("components that call each other", () => {
       (core module $m (import "h" "inner" (func $inner (param i32) (result i32)))
         (func (export "run") (param i32) (result i32) (call $inner (local.get 0))))
       (core instance $c (instantiate $m (with "h" (instance (export "inner" (func $inner))))))
-      ${LIFT_RUN}`);
-    const error = await instance.call("run", [1]).catch((caught: unknown) => caught);
-    expect(error).toBeInstanceOf(Trap);
-    expect(error).toMatchObject({
-      message: expect.stringContaining("the guest waited where it cannot"),
-    });
+      ${LIFT_RUN}`;
+
+  test("wait for each other's calls of the host", async () => {
+    const instance = await instantiate(WAITING, { wait: async (x) => x + 1 });
+    expect(await instance.call("run", [1])).toBe(2);
+    expect(await instance.call("run", [2])).toBe(3);
+  });
+
+  test("go on at once where the host answers at once", async () => {
+    const instance = await instantiate(WAITING, { wait: (x) => x + 1 });
+    expect(await instance.call("run", [1])).toBe(2);
+  });
+
+  test("end with the failure of a host for which one of them waits", async () => {
+    const failure = new Error("the host failed");
+    const instance = await instantiate(WAITING, { wait: () => Promise.reject(failure) });
+    await expect(instance.call("run", [1])).rejects.toBe(failure);
+    expect(instance.isDead).toBe(true);
+  });
+
+  test("are abandoned together while one of them waits", async () => {
+    const { promise, resolve } = Promise.withResolvers<number>();
+    const instance = await instantiate(WAITING, { wait: () => promise });
+    const called = instance.call("run", [1]);
+    const reason = new Error("the caller left");
+    instance.abandon(reason);
+    await expect(called).rejects.toBe(reason);
+    resolve(1);
+    await new Promise(setImmediate);
     expect(instance.isDead).toBe(true);
   });
 });

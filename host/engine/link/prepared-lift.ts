@@ -20,7 +20,7 @@ export interface PreparedLift {
 
 export interface AdaptableLift {
   readonly exported: LiftedExport;
-  readonly bind: (linking: Linking) => CoreExport;
+  readonly bind: (linking: Linking, canSuspend: boolean) => CoreExport;
 }
 
 export function prepareLift(plan: LiftPlan): PreparedLift {
@@ -48,7 +48,7 @@ export function prepareLift(plan: LiftPlan): PreparedLift {
   });
   return {
     plan,
-    adaptable: { exported, bind: (linking) => bind(linking, false) },
+    adaptable: { exported, bind },
     bind: (linking, canSuspend) => {
       const coreExport = bind(linking, canSuspend);
       return (args) => exported.call(coreExport, args);

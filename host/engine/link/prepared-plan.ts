@@ -1,4 +1,4 @@
-import { isPlan } from "../component/plan.ts";
+import { isPlan, isSuspending } from "../component/plan.ts";
 import type { CoreImport, CoreImportSource, LinkStep, Plan } from "../component/plan.ts";
 import type { CompiledComponent } from "../engine.ts";
 import { Freezer } from "./freezer.ts";
@@ -44,7 +44,8 @@ export function preparePlan(compiled: CompiledComponent): PreparedPlan {
     throw new Error("the module was compiled by another engine");
   });
   const lifts = plan.lifts.map(prepareLift);
-  const steps = plan.steps.map((step) => prepareStep(step, modules, lifts));
+  const mayWait = contextsThatMayWait(plan);
+  const steps = plan.steps.map((step) => prepareStep(step, modules, lifts, mayWait));
   return {
     plan,
     steps,
@@ -57,6 +58,7 @@ function prepareStep(
   step: LinkStep,
   modules: readonly WebAssembly.Module[],
   lifts: readonly PreparedLift[],
+  mayWait: (context: number) => boolean,
 ): PreparedStep {
   switch (step.kind) {
     case "core-instance":
@@ -68,13 +70,45 @@ function prepareStep(
         globals: step.globals,
       };
     case "trampoline":
-      return { kind: "trampoline", bind: prepareTrampoline(step.trampoline, lifts) };
+      return { kind: "trampoline", bind: prepareTrampoline(step.trampoline, lifts, mayWait) };
     case "context":
     case "guest-resource":
       return step;
     default:
       return step satisfies never;
   }
+}
+
+/**
+ * A call may have to wait in a component instance whose modules were given something that waits, be it
+ * a call into another instance of this kind.
+ */
+function contextsThatMayWait(plan: Plan): (context: number) => boolean {
+  const instances = plan.steps.flatMap((step) =>
+    step.kind === "context" ? [step.componentInstance] : [],
+  );
+  const trampolines = plan.steps.flatMap((step) =>
+    step.kind === "trampoline" ? [step.trampoline] : [],
+  );
+  const waiting = new Set<number>();
+  const mayWait = (context: number): boolean => waiting.has(required(instances, context));
+  let before: number;
+  do {
+    before = waiting.size;
+    for (const trampoline of trampolines) {
+      const waits =
+        trampoline.kind === "lower-lift"
+          ? mayWait(required(plan.lifts, trampoline.lift).context)
+          : isSuspending(trampoline);
+      if (!waits) continue;
+      waiting.add(
+        "context" in trampoline
+          ? required(instances, trampoline.context)
+          : trampoline.componentInstance,
+      );
+    }
+  } while (waiting.size > before);
+  return mayWait;
 }
 
 function groupByModule(imports: readonly CoreImport[]): ImportedModule[] {

@@ -1,36 +1,33 @@
 import * as builtins from "../async/builtins.ts";
 import { compileTaskReturn } from "../async/lift-async-export.ts";
 import { compileAsyncLoweredImport } from "../async/lower-async-import.ts";
-import { compileAdaptedCall } from "../canonical/adapt-call.ts";
 import { compileLoweredImport } from "../canonical/lower-host-function.ts";
 import type { HostFunction } from "../canonical/lower-host-function.ts";
 import { resourceDrop, resourceNew, resourceRep } from "../canonical/resources.ts";
 import type { ComponentInstance } from "../canonical/component-instance.ts";
 import type { CoreFunction } from "../canonical/guest-context.ts";
 import type { TrampolinePlan } from "../component/plan.ts";
+import type { ComponentValue } from "../component/types.ts";
 import type { Linking } from "./linking.ts";
 import type { PreparedLift } from "./prepared-lift.ts";
 
 /** Makes a core function of one instance. */
 export type BindTrampoline = (linking: Linking) => WebAssembly.ImportValue;
 
-/** What a trampoline needs of its plan, compiled once; `lifts` are those of the same plan. */
+/**
+ * What a trampoline needs of its plan, compiled once; `lifts` are those of the same plan, and
+ * `mayWait` says of a context whether a call into its component instance may have to wait.
+ */
 export function prepareTrampoline(
   plan: TrampolinePlan,
   lifts: readonly PreparedLift[],
+  mayWait: (context: number) => boolean,
 ): BindTrampoline {
   switch (plan.kind) {
     case "lower-host":
       return prepareHostFunction(plan);
-    case "lower-lift": {
-      const lift = lifts[plan.lift];
-      const callee = lift?.adaptable;
-      if (lift === undefined || callee === undefined) {
-        throw new Error("a plan adapts a function that it does not have");
-      }
-      const adapt = compileAdaptedCall(lift.plan.type, plan, callee.exported);
-      return (linking) => adapt(linking.context(plan.context), callee.bind(linking));
-    }
+    case "lower-lift":
+      return prepareAdaptedCall(plan, lifts, mayWait);
     case "task-return": {
       const taskReturn = compileTaskReturn(plan.result, plan);
       return (linking) => taskReturn(linking.context(plan.context));
@@ -116,6 +113,34 @@ function prepareHostFunction(plan: TrampolinePlan & { kind: "lower-host" }): Bin
     const host: HostFunction | undefined = functions?.[name];
     if (host === undefined) throw new Error(`${interfaceName} is linked without ${name}`);
     const coreFunction = lower(linking.context(plan.context), host, functions);
+    return suspends ? suspending(coreFunction) : coreFunction;
+  };
+}
+
+/**
+ * A call from one component instance to another of the same guest: to the caller, the callee is as a
+ * host is. Values pass through JavaScript, so the two need not share an encoding; JSPI does not suspend through
+ * that frame, so a callee that may wait runs on a stack of its own, and its caller waits for it.
+ */
+function prepareAdaptedCall(
+  plan: TrampolinePlan & { kind: "lower-lift" },
+  lifts: readonly PreparedLift[],
+  mayWait: (context: number) => boolean,
+): BindTrampoline {
+  const lift = lifts[plan.lift];
+  const callee = lift?.adaptable;
+  if (lift === undefined || callee === undefined) {
+    throw new Error("a plan adapts a function that it does not have");
+  }
+  const { stringEncoding } = plan;
+  const suspends = mayWait(lift.plan.context);
+  const lower = compileLoweredImport(lift.plan.type, { stringEncoding, suspends });
+  return (linking) => {
+    const cx = linking.context(plan.context);
+    const coreExport = callee.bind(linking, suspends);
+    const host = (...args: readonly ComponentValue[]): ComponentValue =>
+      callee.exported.call(coreExport, args, cx.instance);
+    const coreFunction = lower(cx, host, undefined);
     return suspends ? suspending(coreFunction) : coreFunction;
   };
 }
