@@ -54,6 +54,8 @@ declare namespace WebAssembly {
     private readonly brand: true;
   }
 
+  function validate(bytes: Uint8Array): boolean;
+
   /** Runs an exported function on a stack of its own, that may suspend. */
   function promising<Args extends unknown[]>(
     exported: (...args: Args) => unknown,
