@@ -2,7 +2,8 @@ import { readdirSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { behaviours } from "../e2e/testing/components.ts";
 import { HostUnderTest } from "../e2e/testing/host-under-test.ts";
-import type { Answer, TenantClient } from "../e2e/testing/host-under-test.ts";
+import type { TenantClient } from "../e2e/testing/host-under-test.ts";
+import { beside } from "./testing/beside.ts";
 import { coreGuest, EMPTY_ANSWER } from "./testing/core-guest.ts";
 
 // Components that are large, or large for whoever compiles them. Each is refused, or runs; meanwhile a
@@ -28,20 +29,6 @@ function files(): readonly string[] {
   return readdirSync(host.dataDirectory, { recursive: true, encoding: "utf8" }).toSorted();
 }
 
-/** Waits for the attack, and lets the neighbour call without a pause as long as it lasts. */
-async function beside(attack: Promise<Answer>): Promise<Answer> {
-  let isOver = false;
-  const over = attack.finally(() => {
-    isOver = true;
-  });
-  over.catch(() => undefined);
-  do {
-    const answer = await neighbour.invoke("app/greet", "you");
-    expect(answer.json()).toBe("Hello, you!");
-  } while (!isOver);
-  return over;
-}
-
 function locals(count: number): string {
   return `(local ${"i64 ".repeat(count)})`;
 }
@@ -65,9 +52,9 @@ test.each(TAKEN)("%s runs, and the neighbour does beside it", async (_, fields) 
     handle: () => `call $run i32.const ${EMPTY_ANSWER}`,
     fields,
   });
-  const uploaded = await beside(attacker.upload("heavy", component));
+  const uploaded = await beside(neighbour, attacker.upload("heavy", component));
   expect([200, 201]).toContain(uploaded.status);
-  const answer = await beside(attacker.invoke("heavy/run", null));
+  const answer = await beside(neighbour, attacker.invoke("heavy/run", null));
   expect(answer.status).toBe(200);
 });
 
@@ -82,7 +69,7 @@ const REFUSED: readonly (readonly [what: string, fields: string])[] = [
 describe("refused, and nothing left of it:", () => {
   test.each(REFUSED)("%s", async (_, fields) => {
     const before = files();
-    const answer = await beside(attacker.upload("refused", await coreGuest({ fields })));
+    const answer = await beside(neighbour, attacker.upload("refused", await coreGuest({ fields })));
     expect(answer.status).toBe(422);
     expect(answer.code).toMatch(/^(?:COMPONENT_|COMPILE_LIMIT|MANIFEST_INVALID)/u);
     expect(files()).toEqual(before);
