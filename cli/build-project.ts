@@ -60,6 +60,7 @@ export function formatBuilt(built: BuiltProject, app: string): string {
 const SUMMARIES = {
   "entry-not-found": "there is nothing to build",
   "unsupported-import": "a function cannot import this",
+  "unsupported-global": "a function does not have this",
   "type-error": "the types do not fit",
   "bundle-failed": "the sources do not go together",
   "load-failed": "code outside functions threw while it was loaded",

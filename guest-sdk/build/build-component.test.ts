@@ -208,6 +208,63 @@ export const f = fn(() => String(x));\n`,
     ]);
   });
 
+  test("every global that no function has is reported with its line, whatever the compiler knows", async () => {
+    const error = await failureOfProject({
+      "tsconfig.json": JSON.stringify({
+        compilerOptions: { lib: ["esnext", "dom"], strict: true, types: [] },
+      }),
+      "src/index.ts": `import { fn } from "@downpour/sdk";
+import { wait } from "./wait.ts";
+export const pay = fn((cents: number) => new Intl.NumberFormat("de").format(cents / 100));
+export const later = fn(() => wait());
+`.replace("wait.ts", "wait"),
+      "src/wait.ts": `// setTimeout in a comment, and "Intl" in a text
+export const wait = () => new Promise<null>((go) => {
+  globalThis.setTimeout(() => go(null), 10);
+});
+`,
+    });
+    expect(error.kind).toBe("unsupported-global");
+    expect(error.diagnostics).toMatchObject([
+      { file: "src/wait.ts", line: 3, code: "unsupported-global" },
+      { file: "src/index.ts", line: 3, code: "unsupported-global" },
+    ]);
+    const texts = error.diagnostics.map(formatDiagnostic);
+    expect(texts[0]).toContain("A function has no setTimeout");
+    expect(texts[0]).toContain("invoke it again later");
+    expect(texts[1]).toContain("A function has no Intl");
+    expect(texts[1]).toContain("without a locale");
+  });
+
+  test("a name that the compiler does not know comes with what to use in its place", async () => {
+    const error = await failureOfProject({
+      "src/index.ts": `${HELLO}export const home = process.env;\n`,
+    });
+    expect(error.kind).toBe("type-error");
+    expect(error.diagnostics).toMatchObject([
+      { file: "src/index.ts", line: 3, hint: expect.stringContaining("import { context }") },
+    ]);
+  });
+
+  test("a package may name such a global, and the author is told", async () => {
+    await using project = await createProject({
+      "node_modules/words/package.json": '{ "name": "words", "main": "main.js" }',
+      "node_modules/words/main.js": `exports.words = (n) => {
+  if (typeof Intl === "undefined") return String(n);
+  return new Intl.NumberFormat().format(n);
+};`,
+      "node_modules/words/main.d.ts": "export function words(n: number): string;",
+      "src/index.ts": `import { fn } from "@downpour/sdk";
+import { words } from "words";
+const setTimeout = (text: string) => text;
+export const f = fn((n: number) => setTimeout(words(n)) + typeof Intl);\n`,
+    });
+    const { warnings } = await buildComponent({ entry: project.entry });
+    expect(warnings).toMatchObject([
+      { file: "node_modules/words/main.js", line: 3, code: "unsupported-global" },
+    ]);
+  });
+
   test("a package that is not installed", async () => {
     const error = await failureOfProject({
       "src/index.ts": `${HELLO}import "not-installed";\nimport { x } from "nowhere";\nexport { x };\n`,

@@ -15,6 +15,7 @@ export interface BuildDiagnostic {
 /**
  * - `entry-not-found`: there is no such file.
  * - `unsupported-import`: a module that no function can have, such as `node:fs`.
+ * - `unsupported-global`: a global that no function has, such as `setTimeout`.
  * - `type-error`: the compiler's findings.
  * - `bundle-failed`: a syntax error, or an import that leads nowhere.
  * - `load-failed`: module code, outside any function, threw while the snapshot was made.
@@ -25,6 +26,7 @@ export interface BuildDiagnostic {
 export type BuildErrorKind =
   | "entry-not-found"
   | "unsupported-import"
+  | "unsupported-global"
   | "type-error"
   | "bundle-failed"
   | "load-failed"

@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { isAbsolute } from "node:path";
 import { rolldown } from "rolldown";
 import type { OutputChunk, Plugin, RolldownLog } from "rolldown";
+import { absentGlobalsMarked, findAbsentGlobals } from "./absent-globals.ts";
 import { BuildError, diagnostic } from "./build-error.ts";
 import type { BuildDiagnostic } from "./build-error.ts";
 import type { JavaScriptEngine } from "./componentize.ts";
@@ -50,6 +51,7 @@ export async function bundle(
         define: {
           DOWNPOUR_ENGINE: JSON.stringify(options.engine),
           "process.env.NODE_ENV": '"production"',
+          ...absentGlobalsMarked,
         },
       },
       plugins: [entryPlugin(project, options.engine), imports.plugin],
@@ -96,6 +98,8 @@ function finish(
 ): Bundle {
   if (chunk.map === null) throw new Error("the bundler gave no source map");
   const { sources, mappings } = createLineTable(project, chunk.map, project.root);
+  const absent = findAbsentGlobals(chunk.code, { sources, mappings });
+  if (absent.errors.length > 0) throw new BuildError("unsupported-global", absent.errors);
   // What stands in front moves every line of the bundle down.
   const lineTable = {
     sources,
@@ -104,7 +108,8 @@ function finish(
   const table = JSON.stringify(JSON.stringify(lineTable));
   const source = chunk.code.replace(LINE_TABLE_TEXT, () => table);
   if (source === chunk.code) throw new Error("the bundler changed the generated entry");
-  return { source: extras.polyfills + source, lineTable, warnings: extras.warnings };
+  const warnings = [...extras.warnings, ...absent.warnings];
+  return { source: extras.polyfills + source, lineTable, warnings };
 }
 
 function toShift(text: string): string {

@@ -5,6 +5,7 @@ import { createRequire } from "node:module";
 import { mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { hintForName } from "./absent-globals.ts";
 import { BuildError, diagnostic } from "./build-error.ts";
 import type { BuildDiagnostic } from "./build-error.ts";
 import { displayPath, isWithin, sdkSourceFolder, sdkTypes } from "./project.ts";
@@ -181,6 +182,13 @@ function compilerPath(): string {
   return join(dirname(manifest), "bin", "tsc");
 }
 
+const UNKNOWN_NAME = /^Cannot find name '([^']+)'/;
+
+function hintFor(message: string): string | undefined {
+  const name = UNKNOWN_NAME.exec(message)?.[1];
+  return name === undefined ? undefined : hintForName(name);
+}
+
 const LOCATED = /^(.+?)\((\d+),(\d+)\): error (TS\d+): (.*)$/;
 const GLOBAL = /^error (TS\d+): (.*)$/;
 
@@ -194,7 +202,7 @@ function parseOutput(project: Project, output: string): Compilation {
     if (located !== null) {
       const [, path = "", row, column, code = "", message = ""] = located;
       const file = displayPath(project, resolve(project.root, path));
-      const place = { file, line: Number(row), column: Number(column) };
+      const place = { file, line: Number(row), column: Number(column), hint: hintFor(message) };
       findings.push(diagnostic(code, message, place));
     } else if (global !== null) {
       findings.push(diagnostic(global[1] ?? "", global[2] ?? ""));
