@@ -119,7 +119,7 @@ export class Executor {
 
   /** Lets go of instances that nobody has needed for a while. */
   sweep(nowMs: number): void {
-    this.#pool.sweep(nowMs - this.#tuning.instanceIdleMs);
+    this.#pool.sweep(nowMs, this.#tuning.instanceIdleMs);
   }
 
   #scheduleTurn(): void {

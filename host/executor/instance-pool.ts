@@ -12,8 +12,8 @@ export interface PooledInstance {
 
 /** Idle instances that stay linked for good: V8 takes 130 KB of heap for a QuickJS guest, and 0.1 ms of each major collection. */
 const LINKED_IDLE_MAX = 64;
-/** A burst ends and begins again sooner than this: freezing costs half a millisecond, and the next call more. */
-const LINKED_IDLE_MS = 1_000;
+/** Used again sooner, an instance is not idle: freezing it costs half a millisecond, and its next call one more. */
+const LINKED_IDLE_MS = 5_000;
 /** Linear memory that a sweep looks through: it holds the thread for some ten milliseconds. */
 const FROZEN_BYTES_PER_SWEEP = 32 * 1024 * 1024;
 
@@ -94,11 +94,11 @@ export class InstancePool {
     this.#instances -= stack.length;
   }
 
-  /** Lets go of what has been idle since before `sinceMs`. */
-  sweep(sinceMs: number): void {
+  /** Lets go of what has been idle for longer than `idleMsMax`, and freezes some of the rest. */
+  sweep(nowMs: number, idleMsMax: number): void {
     for (const [revisionKey, stack] of this.#idle) {
       // The bottom of a stack has been idle longest.
-      const kept = stack.findIndex((pooled) => pooled.idleSinceMs >= sinceMs);
+      const kept = stack.findIndex((pooled) => pooled.idleSinceMs >= nowMs - idleMsMax);
       const dropped = kept === -1 ? stack.length : kept;
       for (const pooled of stack.splice(0, dropped)) this.#linked.delete(pooled);
       this.#idleInstances -= dropped;
@@ -107,7 +107,7 @@ export class InstancePool {
     }
     let bytes = 0;
     while (bytes < FROZEN_BYTES_PER_SWEEP) {
-      const frozen = this.#freezeLongestIdle(Infinity);
+      const frozen = this.#freezeLongestIdle(nowMs - LINKED_IDLE_MS);
       if (frozen === undefined) return;
       bytes += frozen;
     }
