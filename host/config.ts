@@ -156,6 +156,16 @@ export const HostConfigSchema = Type.Object(
       REQUESTS_PER_SECOND_MAX,
       "invocations that begin in a second",
     ),
+    tenantApiRequestsPerSecondMax: count(
+      1_000,
+      1,
+      REQUESTS_PER_SECOND_MAX,
+      "Quota of a new tenant: requests in a second that are no invocations.",
+    ),
+    tenantApiRequestsPerSecondCeiling: ceiling(
+      REQUESTS_PER_SECOND_MAX,
+      "requests in a second that are no invocations",
+    ),
     tenantWeight: count(
       100,
       1,

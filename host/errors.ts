@@ -16,6 +16,7 @@ export const ERROR_CODES = {
   FORBIDDEN: { status: 403, retryable: false },
   ROUTE_NOT_FOUND: { status: 404, retryable: false },
   METHOD_NOT_ALLOWED: { status: 405, retryable: false },
+  TENANT_SUSPENDED: { status: 403, retryable: false },
   // Things that are named.
   TENANT_NOT_FOUND: { status: 404, retryable: false },
   TENANT_EXISTS: { status: 409, retryable: false },

@@ -7,6 +7,7 @@ import { AppRegistry } from "./artifacts/app-registry.ts";
 import { ArtifactStore } from "./artifacts/artifact-store.ts";
 import { Compiler } from "./artifacts/compiler.ts";
 import type { HostConfig } from "./config.ts";
+import { ApiRates } from "./control/api-rates.ts";
 import type { ControlPlane } from "./control/control-plane.ts";
 import { Deployments } from "./control/deployments.ts";
 import { buildServer } from "./control/server.ts";
@@ -15,6 +16,7 @@ import { appRecords, openAdminToken, tenantRecords } from "./control/state-recor
 import { TenantRemoval } from "./control/tenant-removal.ts";
 import { translateError } from "./control/translate-error.ts";
 import { UsageMeter } from "./control/usage-meter.ts";
+import { WriteBudget } from "./control/write-budget.ts";
 import { HostError } from "./errors.ts";
 import type { HostThreads } from "./host-threads.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
@@ -174,6 +176,8 @@ async function start(
     removal,
     invoker: scheduler,
     loads: scheduler,
+    rates: new ApiRates(),
+    writes: new WriteBudget(),
     state,
     usage,
     logs,

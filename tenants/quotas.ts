@@ -14,6 +14,8 @@ export interface Quotas {
   readonly queuedBytesMax: number;
   /** Invocations of all its apps that begin in a second. */
   readonly requestsPerSecondMax: number;
+  /** Requests that are no invocations, in a second. */
+  readonly apiRequestsPerSecondMax: number;
   /** Its share of the executors where others want them too, beside theirs. */
   readonly weight: number;
   readonly stateValueBytesMax: number;
@@ -28,6 +30,7 @@ export const QUOTA_NAMES = [
   "queueDepthMax",
   "queuedBytesMax",
   "requestsPerSecondMax",
+  "apiRequestsPerSecondMax",
   "weight",
   "stateValueBytesMax",
 ] as const satisfies readonly (keyof Quotas)[];
@@ -43,6 +46,7 @@ export function toQuotas(quota: (name: keyof Quotas) => number): Quotas {
     queueDepthMax: quota("queueDepthMax"),
     queuedBytesMax: quota("queuedBytesMax"),
     requestsPerSecondMax: quota("requestsPerSecondMax"),
+    apiRequestsPerSecondMax: quota("apiRequestsPerSecondMax"),
     weight: quota("weight"),
     stateValueBytesMax: quota("stateValueBytesMax"),
   };

@@ -12,6 +12,7 @@ const QUOTAS = {
   queueDepthMax: 16,
   queuedBytesMax: 1_000,
   requestsPerSecondMax: 100,
+  apiRequestsPerSecondMax: 100,
   weight: 100,
   stateValueBytesMax: 100,
 };
@@ -51,8 +52,8 @@ describe("authenticate", () => {
   test("knows a tenant by its token, in any case of the scheme", async () => {
     const registry = await open(new FakeRecords());
     const { token, tenant } = await registry.create("acme");
-    expect(registry.authenticate(`Bearer ${token}`)).toEqual({ role: "tenant", tenant });
-    expect(registry.authenticate(`bearer ${token}`)).toEqual({ role: "tenant", tenant });
+    expect(registry.authenticate(`Bearer ${token}`)).toMatchObject({ role: "tenant", tenant });
+    expect(registry.authenticate(`bearer ${token}`)).toMatchObject({ role: "tenant", tenant });
   });
 
   test("knows the admin", async () => {
@@ -194,6 +195,49 @@ describe("changes", () => {
     await expect(registry.addToken("acme")).rejects.toMatchObject({ kind: "tenant-deleting" });
     await registry.remove("acme");
     await expect(registry.create("acme")).resolves.toBeDefined();
+  });
+
+  test("a token is minted with its scopes, and rotated with them", async () => {
+    const registry = await open(new FakeRecords());
+    await registry.create("acme");
+    const added = await registry.addToken("acme", ["state"]);
+    expect(registry.authenticate(`Bearer ${added.token}`)).toMatchObject({ scopes: ["state"] });
+    const rotated = await registry.rotateToken("acme", added.tokenId);
+    expect(registry.authenticate(`Bearer ${added.token}`)).toBeUndefined();
+    expect(registry.authenticate(`Bearer ${rotated.token}`)).toMatchObject({ scopes: ["state"] });
+    await expect(registry.rotateToken("acme", added.tokenId)).rejects.toMatchObject({
+      kind: "token-not-found",
+    });
+  });
+
+  test("a token of an earlier host is good for everything", async () => {
+    const records = new FakeRecords();
+    const { token, tenant } = await (await open(records)).create("acme");
+    const tokens = tenant.tokens.map(({ tokenId, sha256 }) => ({
+      tokenId,
+      sha256,
+      createdAtMs: 1,
+    }));
+    records.stored.set("acme", JSON.stringify({ ...tenant, tokens }));
+    expect((await open(records)).authenticate(`Bearer ${token}`)).toMatchObject({
+      scopes: ["invoke", "deploy", "state", "admin"],
+    });
+  });
+
+  test("a suspended tenant stays so over a restart, and its streams are told", async () => {
+    const records = new FakeRecords();
+    const registry = await open(records);
+    const { token } = await registry.create("acme");
+    const voided: string[] = [];
+    registry.watch(`Bearer ${token}`, () => voided.push("stream"));
+    await registry.setSuspended("acme", true);
+    expect(voided).toEqual(["stream"]);
+    const reopened = await open(records);
+    expect(reopened.get("acme").isSuspended).toBe(true);
+    await reopened.setSuspended("acme", false);
+    expect(reopened.authenticate(`Bearer ${token}`)).toMatchObject({
+      tenant: { isSuspended: false },
+    });
   });
 
   test("a tenant has at most sixteen tokens", async () => {

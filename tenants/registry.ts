@@ -4,13 +4,24 @@ import { QUOTA_NAMES, toQuotas } from "./quotas.ts";
 import type { Quotas } from "./quotas.ts";
 import { parseTenant } from "./tenant.ts";
 import type { Tenant, TenantRecords } from "./tenant.ts";
-import { claimedOwner, isGenuine, mintToken } from "./token.ts";
-import type { TokenRecord } from "./token.ts";
+import { claimedOwner, findGenuine, mintToken } from "./token.ts";
+import type { TokenRecord, TokenScope } from "./token.ts";
 
 /** Who sent a request. */
 export type Principal =
   | { readonly role: "admin" }
-  | { readonly role: "tenant"; readonly tenant: Tenant };
+  | {
+      readonly role: "tenant";
+      readonly tenant: Tenant;
+      readonly scopes: readonly TokenScope[];
+    };
+
+/** The token is in here and nowhere else. */
+export interface NewToken {
+  readonly tokenId: string;
+  readonly scopes: readonly TokenScope[];
+  readonly token: string;
+}
 
 interface Watcher {
   readonly header: string;
@@ -34,6 +45,11 @@ const RECOGNISED_MAX = 10_000;
 
 const BEARER = /^Bearer +(\S{1,200}) *$/iu;
 const ADMIN: Principal = { role: "admin" };
+
+/** What nobody's token is compared with: as much work as for a tenant with one token, and in vain. */
+const NO_TOKENS: readonly TokenRecord[] = [
+  { tokenId: "", sha256: "0".repeat(64), createdAtMs: 0, scopes: [] },
+];
 
 // Owns who the tenants are and which tokens are theirs. It does not own what they store or run.
 //
@@ -89,7 +105,7 @@ export class TenantRegistry {
 
   /**
    * Calls back once, when the value of an `Authorization` header that stands for somebody now stands
-   * for nobody any more (R4). Answers how to stop that.
+   * for nobody any more, or for a tenant that is suspended (R4). Answers how to stop that.
    */
   watch(header: string, onVoid: () => void): () => void {
     const watcher = { header, onVoid };
@@ -145,6 +161,7 @@ export class TenantRegistry {
           tokens: [record],
           createdAtMs: this.#now(),
           isDeleting: false,
+          isSuspended: false,
         },
         this.#quotasDefault,
       );
@@ -160,7 +177,12 @@ export class TenantRegistry {
     });
   }
 
-  addToken(tenantId: string): Promise<{ readonly tokenId: string; readonly token: string }> {
+  /** A suspended tenant keeps everything, and its tokens are refused; streams that it opened end (R4). */
+  setSuspended(tenantId: string, isSuspended: boolean): Promise<Tenant> {
+    return this.#change(async () => this.#store({ ...this.#live(tenantId), isSuspended }));
+  }
+
+  addToken(tenantId: string, scopes?: readonly TokenScope[]): Promise<NewToken> {
     return this.#change(async () => {
       const tenant = this.#live(tenantId);
       if (tenant.tokens.length >= TOKENS_PER_TENANT_MAX) {
@@ -169,9 +191,18 @@ export class TenantRegistry {
           `a tenant has at most ${TOKENS_PER_TENANT_MAX} tokens: revoke one first`,
         );
       }
-      const { token, record } = mintToken({ role: "tenant", tenantId }, this.#now());
-      await this.#store({ ...tenant, tokens: [...tenant.tokens, record] });
-      return { tokenId: record.tokenId, token };
+      return this.#mint(tenant, tenant.tokens, scopes);
+    });
+  }
+
+  /** Another token in the place of one, with its scopes; the one is void from now on. */
+  rotateToken(tenantId: string, tokenId: string): Promise<NewToken> {
+    return this.#change(async () => {
+      const tenant = this.#live(tenantId);
+      const old = tenant.tokens.find((token) => token.tokenId === tokenId);
+      if (old === undefined) throw noSuchToken();
+      const others = tenant.tokens.filter((token) => token !== old);
+      return this.#mint(tenant, others, old.scopes);
     });
   }
 
@@ -180,7 +211,7 @@ export class TenantRegistry {
       const tenant = this.#live(tenantId);
       const tokens = tenant.tokens.filter((token) => token.tokenId !== tokenId);
       if (tokens.length === tenant.tokens.length) {
-        throw new TenantError("token-not-found", "the tenant has no such token");
+        throw noSuchToken();
       }
       await this.#store({ ...tenant, tokens });
     });
@@ -199,6 +230,17 @@ export class TenantRegistry {
       this.#tenants.delete(tenantId);
       this.#forgetRecognised();
     });
+  }
+
+  async #mint(
+    tenant: Tenant,
+    others: readonly TokenRecord[],
+    scopes: readonly TokenScope[] | undefined,
+  ): Promise<NewToken> {
+    const { tenantId } = tenant;
+    const { token, record } = mintToken({ role: "tenant", tenantId }, this.#now(), scopes);
+    await this.#store({ ...tenant, tokens: [...others, record] });
+    return { tokenId: record.tokenId, scopes: record.scopes, token };
   }
 
   #checked(quotas: Quotas): Quotas {
@@ -221,11 +263,14 @@ export class TenantRegistry {
   #verify(token: string): Principal | undefined {
     const owner = claimedOwner(token);
     if (owner === undefined) return undefined;
-    if (owner.role === "admin") return isGenuine(token, this.#adminTokens) ? ADMIN : undefined;
+    if (owner.role === "admin") {
+      return findGenuine(token, this.#adminTokens) === undefined ? undefined : ADMIN;
+    }
     const tenant = this.#tenants.get(owner.tenantId);
     // An unknown tenant takes the same path, so that the time does not tell which names exist.
-    const genuine = isGenuine(token, tenant?.tokens ?? []);
-    return genuine && tenant !== undefined ? { role: "tenant", tenant } : undefined;
+    const genuine = findGenuine(token, tenant?.tokens ?? NO_TOKENS);
+    if (genuine === undefined || tenant === undefined) return undefined;
+    return { role: "tenant", tenant, scopes: genuine.scopes };
   }
 
   async #store(tenant: Tenant): Promise<Tenant> {
@@ -238,7 +283,9 @@ export class TenantRegistry {
   #forgetRecognised(): void {
     this.#recognised.clear();
     for (const watcher of this.#watchers) {
-      if (this.authenticate(watcher.header) !== undefined) continue;
+      const principal = this.authenticate(watcher.header);
+      if (principal?.role === "admin") continue;
+      if (principal !== undefined && !principal.tenant.isSuspended) continue;
       this.#watchers.delete(watcher);
       watcher.onVoid();
     }
@@ -254,4 +301,8 @@ export class TenantRegistry {
 
 function lower(a: Quotas, b: Quotas): Quotas {
   return toQuotas((name) => Math.min(a[name], b[name]));
+}
+
+function noSuchToken(): TenantError {
+  return new TenantError("token-not-found", "the tenant has no such token");
 }

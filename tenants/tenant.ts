@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { TenantError } from "./errors.ts";
 import { toQuotas } from "./quotas.ts";
 import type { Quotas } from "./quotas.ts";
+import { isTokenScope, TOKEN_SCOPES } from "./token.ts";
 import type { TokenRecord } from "./token.ts";
 
 /** One tenant, immutable: a change makes a new one. This is also the form in which it is stored. */
@@ -14,6 +15,8 @@ export interface Tenant {
   readonly createdAtMs: number;
   /** Its tokens are refused and its data is being removed; survives a crash in between. */
   readonly isDeleting: boolean;
+  /** Its tokens are genuine, and refused for as long as the admin wants; nothing of it is removed. */
+  readonly isSuspended: boolean;
 }
 
 /** Where tenants are kept. Each call settles when it is durable. */
@@ -31,13 +34,22 @@ const SHA256 = /^[0-9a-f]{64}$/u;
  * Quotas that an earlier host did not know are those of a new tenant.
  */
 export function parseTenant(record: unknown, quotasDefault: Quotas): Tenant {
-  const { tenantId, incarnationId, quotas, tokens, createdAtMs, isDeleting } = fields(record);
+  const {
+    tenantId,
+    incarnationId,
+    quotas,
+    tokens,
+    createdAtMs,
+    isDeleting,
+    isSuspended = false,
+  } = fields(record);
   if (typeof tenantId !== "string" || !TENANT_ID.test(tenantId)) throw invalid("tenantId");
   // Records of earlier hosts have none. It is compared within one process only, so that a new one will do.
   const incarnation = incarnationId ?? randomUUID();
   if (typeof incarnation !== "string") throw invalid("incarnationId");
   if (typeof createdAtMs !== "number") throw invalid("createdAtMs");
   if (typeof isDeleting !== "boolean") throw invalid("isDeleting");
+  if (typeof isSuspended !== "boolean") throw invalid("isSuspended");
   if (!Array.isArray(tokens)) throw invalid("tokens");
   return {
     tenantId,
@@ -46,6 +58,7 @@ export function parseTenant(record: unknown, quotasDefault: Quotas): Tenant {
     tokens: tokens.map(parseToken),
     createdAtMs,
     isDeleting,
+    isSuspended,
   };
 }
 
@@ -59,11 +72,13 @@ function parseQuotas(record: unknown, quotasDefault: Quotas): Quotas {
 }
 
 function parseToken(token: unknown): TokenRecord {
-  const { tokenId, sha256, createdAtMs } = fields(token);
+  // Tokens of earlier hosts are good for everything.
+  const { tokenId, sha256, createdAtMs, scopes = TOKEN_SCOPES } = fields(token);
   if (typeof tokenId !== "string") throw invalid("tokens.tokenId");
   if (typeof sha256 !== "string" || !SHA256.test(sha256)) throw invalid("tokens.sha256");
   if (typeof createdAtMs !== "number") throw invalid("tokens.createdAtMs");
-  return { tokenId, sha256, createdAtMs };
+  if (!Array.isArray(scopes) || !scopes.every(isTokenScope)) throw invalid("tokens.scopes");
+  return { tokenId, sha256, createdAtMs, scopes };
 }
 
 function fields(value: unknown): Readonly<Record<string, unknown>> {

@@ -11,6 +11,10 @@ const SECRET_BYTES = 32;
 const TENANT_TOKEN = /^dp_([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)_[A-Za-z0-9_-]{43}$/u;
 const ADMIN_TOKEN = /^dpadmin_[A-Za-z0-9_-]{43}$/u;
 
+/** What a tenant's token is good for: one that lies in a program may be good for little. */
+export const TOKEN_SCOPES = ["invoke", "deploy", "state", "admin"] as const;
+export type TokenScope = (typeof TOKEN_SCOPES)[number];
+
 /** What is kept of a token. */
 export interface TokenRecord {
   /** Names the token where it is listed and revoked: the start of its hash, and no secret. */
@@ -18,6 +22,7 @@ export interface TokenRecord {
   /** Lower-case hexadecimal. */
   readonly sha256: string;
   readonly createdAtMs: number;
+  readonly scopes: readonly TokenScope[];
 }
 
 export interface MintedToken {
@@ -29,11 +34,15 @@ export type TokenOwner =
   | { readonly role: "admin" }
   | { readonly role: "tenant"; readonly tenantId: string };
 
-export function mintToken(owner: TokenOwner, nowMs: number): MintedToken {
+export function mintToken(
+  owner: TokenOwner,
+  nowMs: number,
+  scopes: readonly TokenScope[] = TOKEN_SCOPES,
+): MintedToken {
   const secret = randomBytes(SECRET_BYTES).toString("base64url");
   const token = owner.role === "admin" ? `dpadmin_${secret}` : `dp_${owner.tenantId}_${secret}`;
   const sha256 = hash("sha256", token);
-  return { token, record: { tokenId: sha256.slice(0, 12), sha256, createdAtMs: nowMs } };
+  return { token, record: { tokenId: sha256.slice(0, 12), sha256, createdAtMs: nowMs, scopes } };
 }
 
 /** Whose token this would be, if it is genuine; undefined where it has not the form of a token. */
@@ -43,13 +52,20 @@ export function claimedOwner(token: string): TokenOwner | undefined {
   return tenantId === undefined ? undefined : { role: "tenant", tenantId };
 }
 
-/** Whether the token is one of those that were minted (T3). */
-export function isGenuine(token: string, records: readonly TokenRecord[]): boolean {
+/** What is kept of the token, if it is one of those that were minted (T3). */
+export function findGenuine(
+  token: string,
+  records: readonly TokenRecord[],
+): TokenRecord | undefined {
   const found = hash("sha256", token, "buffer");
-  let genuine = false;
+  let genuine: TokenRecord | undefined;
   for (const record of records) {
     // No early end: the time must not tell how many records there are before the match.
-    if (timingSafeEqual(found, Buffer.from(record.sha256, "hex"))) genuine = true;
+    if (timingSafeEqual(found, Buffer.from(record.sha256, "hex"))) genuine = record;
   }
   return genuine;
+}
+
+export function isTokenScope(value: unknown): value is TokenScope {
+  return TOKEN_SCOPES.some((scope) => scope === value);
 }

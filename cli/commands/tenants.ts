@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { Option } from "commander";
 import type { Command } from "commander";
 import type {
   QuotasPatch,
@@ -6,6 +7,7 @@ import type {
   TenantList,
   TenantView,
   TokenCreated,
+  TokenList,
 } from "@downpour/host/schemas";
 import { pathPart } from "../api-client.ts";
 import { usageError } from "../cli-error.ts";
@@ -37,6 +39,12 @@ const QUOTA_OPTIONS = [
     "invocations that begin in a second",
     1_000_000,
   ],
+  [
+    "apiRequestsPerSecondMax",
+    "--api-requests-per-second-max <count>",
+    "requests in a second that are no invocations",
+    1_000_000,
+  ],
   ["weight", "--weight <n>", "share of the executors, 100 being the usual one", 10_000],
   ["stateValueBytesMax", "--state-value-bytes-max <bytes>", "bytes of one state value", 16_777_216],
 ] as const satisfies readonly (readonly [keyof QuotasPatch, string, string, number])[];
@@ -45,7 +53,10 @@ type QuotaFlags = { readonly [Name in keyof QuotasPatch]?: number };
 
 interface TokenFlags {
   readonly tokenOut?: string;
+  readonly scope?: readonly string[];
 }
+
+const SCOPES = ["invoke", "deploy", "state", "admin"];
 
 export function registerTenants(program: Command, open: OpenContext): void {
   const tenants = program
@@ -99,7 +110,7 @@ export function registerTenants(program: Command, open: OpenContext): void {
           : table(
               ["TENANT", "TOKENS", "APPS MAX", "CREATED"],
               list.tenants.map((view) => [
-                view.deleting ? `${view.tenant} (being removed)` : view.tenant,
+                `${view.tenant}${view.deleting ? " (being removed)" : view.suspended ? " (suspended)" : ""}`,
                 String(view.tokens.length),
                 String(view.quotas.appsMax),
                 view.createdAt,
@@ -142,32 +153,76 @@ export function registerTenants(program: Command, open: OpenContext): void {
       context.terminal.result({ tenant, removed: true }, `removed ${tenant}`);
     });
 
+  for (const [name, suspended, description] of [
+    ["suspend", true, "refuse a tenant's tokens until it is resumed; nothing is removed"],
+    ["resume", false, "take a suspended tenant's tokens again"],
+  ] as const) {
+    tenants
+      .command(name)
+      .description(description)
+      .argument("<tenant>")
+      .addHelpText("after", examples([`downpour tenants ${name} acme`, ""]))
+      .action(async (tenant: string, _flags: object, command: Command) => {
+        const { client, terminal } = open(command);
+        const view = await client.json<TenantView>("PATCH", tenantPath(tenant), {
+          json: { suspended },
+        });
+        terminal.result(view, `${suspended ? "suspended" : "resumed"} ${tenant}`);
+      });
+  }
+
   registerTokens(tenants, open);
 }
 
 function registerTokens(tenants: Command, open: OpenContext): void {
   const token = tenants
     .command("token")
-    .description("make and revoke a tenant's tokens")
+    .description("list, make, rotate and revoke a tenant's tokens")
     .addHelpText(
       "after",
       examples(
-        ["downpour tenants token create acme", "one more"],
+        ["downpour tenants token ls acme", "which there are"],
+        ["downpour tenants token create acme --scope invoke", "one more, good for calls alone"],
+        ["downpour tenants token rotate acme <token-id>", "another one in its place"],
         ["downpour tenants token revoke acme <token-id>", "refused from now on"],
       ),
     );
+
+  token
+    .command("ls")
+    .description("list a tenant's tokens, without their secrets")
+    .argument("<tenant>")
+    .addHelpText("after", examples(["downpour tenants token ls acme", ""]))
+    .action(async (tenant: string, _flags: object, command: Command) => {
+      const { client, terminal } = open(command);
+      const list = await client.json<TokenList>("GET", `${tenantPath(tenant)}/tokens`);
+      terminal.result(
+        list,
+        table(
+          ["TOKEN ID", "SCOPES", "CREATED"],
+          list.tokens.map((view) => [view.tokenId, view.scopes.join(" "), view.createdAt]),
+          (heading) => terminal.out("dim", heading),
+        ),
+      );
+    });
 
   token
     .command("create")
     .description("make one more token; it is printed once, and never again")
     .argument("<tenant>")
     .option("--token-out <file>", "write the token there (0600) instead of printing it")
+    .addOption(
+      new Option("--scope <scope...>", "what it is good for; everything where absent").choices(
+        SCOPES,
+      ),
+    )
     .addHelpText("after", examples(["downpour tenants token create acme --token-out t", ""]))
     .action(async (tenant: string, flags: TokenFlags, command: Command) => {
       const context = open(command);
       const created = await context.client.json<TokenCreated>(
         "POST",
         `${tenantPath(tenant)}/tokens`,
+        { json: flags.scope === undefined ? {} : { scopes: flags.scope } },
       );
       await showToken(
         context,
@@ -179,10 +234,25 @@ function registerTokens(tenants: Command, open: OpenContext): void {
     });
 
   token
+    .command("rotate")
+    .description("put another token in the place of one; it is printed once, and the old one void")
+    .argument("<tenant>")
+    .argument("<token-id>", "as `downpour tenants token ls` names it")
+    .option("--token-out <file>", "write the token there (0600) instead of printing it")
+    .addHelpText("after", examples(["downpour tenants token rotate acme 7d3f --token-out t", ""]))
+    .action(async (tenant: string, tokenId: string, flags: TokenFlags, command: Command) => {
+      const context = open(command);
+      const path = `${tenantPath(tenant)}/tokens/${pathPart(tokenId)}/rotate`;
+      const created = await context.client.json<TokenCreated>("POST", path);
+      const done = `made token ${created.tokenId} in the place of ${tokenId}`;
+      await showToken(context, created, created.token, flags.tokenOut, done);
+    });
+
+  token
     .command("revoke")
     .description("refuse a token from now on")
     .argument("<tenant>")
-    .argument("<token-id>", "as `downpour tenants ls --json` names it")
+    .argument("<token-id>", "as `downpour tenants token ls` names it")
     .addHelpText("after", examples(["downpour tenants token revoke acme 7d3f", ""]))
     .action(async (tenant: string, tokenId: string, _flags: object, command: Command) => {
       const { client, terminal } = open(command);

@@ -7,10 +7,12 @@ import type { LoadGauges } from "../scheduler/load.ts";
 import type { FunctionLogs } from "../telemetry/function-logs.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { HostMetrics } from "../telemetry/metrics.ts";
+import type { ApiRates } from "./api-rates.ts";
 import type { Deployments } from "./deployments.ts";
 import type { Readiness } from "./schemas.ts";
 import type { TenantRemoval } from "./tenant-removal.ts";
 import type { UsageMeter } from "./usage-meter.ts";
+import type { WriteBudget } from "./write-budget.ts";
 
 /** Runs functions: all that the data plane's HTTP needs of the scheduler. */
 export interface Invoker {
@@ -33,6 +35,8 @@ export interface ControlPlane {
   readonly invoker: Invoker;
   readonly loads: LoadReader;
   readonly state: StateClient;
+  readonly rates: ApiRates;
+  readonly writes: WriteBudget;
   readonly usage: UsageMeter;
   readonly logs: FunctionLogs;
   readonly metrics: HostMetrics;

@@ -12,6 +12,7 @@ export function defaultQuotas(config: HostConfig): Quotas {
     queueDepthMax: config.tenantQueueDepthMax,
     queuedBytesMax: config.tenantQueuedBytesMax,
     requestsPerSecondMax: config.tenantRequestsPerSecondMax,
+    apiRequestsPerSecondMax: config.tenantApiRequestsPerSecondMax,
     weight: config.tenantWeight,
     stateValueBytesMax: config.stateValueBytesMax,
   };
@@ -28,6 +29,7 @@ export function quotaCeilings(config: HostConfig): Quotas {
     queueDepthMax: config.tenantQueueDepthCeiling,
     queuedBytesMax: config.tenantQueuedBytesCeiling,
     requestsPerSecondMax: config.tenantRequestsPerSecondCeiling,
+    apiRequestsPerSecondMax: config.tenantApiRequestsPerSecondCeiling,
     weight: config.tenantWeightCeiling,
     stateValueBytesMax: config.stateValueBytesMax,
   };

@@ -81,6 +81,10 @@ export const Quotas = Type.Object(
       1_000_000,
       "Invocations of all its apps that begin in a second, and as many at once.",
     ),
+    apiRequestsPerSecondMax: positive(
+      1_000_000,
+      "Requests in a second that are no invocations, and as many at once.",
+    ),
     weight: positive(
       10_000,
       "Its share of the executors where others want them too, beside theirs.",
@@ -94,7 +98,13 @@ export type Quotas = Static<typeof Quotas>;
 export const QuotasPatch = Type.Partial(Quotas, { ...strict, title: "QuotasPatch" });
 export type QuotasPatch = Static<typeof QuotasPatch>;
 
+export const TokenScope = Type.Enum(["invoke", "deploy", "state", "admin"], {
+  description:
+    "`invoke`: call functions. `deploy`: apps and their logs. `state`: keys over HTTP. `admin`: the tenant's own tokens and its export.",
+});
+
 export const TokenView = Type.Object({
+  scopes: Type.Array(TokenScope),
   tokenId: Type.String({ description: "Names the token in a revocation; not a secret." }),
   createdAt: time("When the token was made."),
 });
@@ -106,6 +116,7 @@ export const TenantView = Type.Object(
     quotas: Quotas,
     tokens: Type.Array(TokenView),
     createdAt: time("When the tenant was created."),
+    suspended: Type.Boolean({ description: "Its tokens are refused; nothing is removed." }),
     deleting: Type.Boolean({ description: "Its data is being removed; its tokens are refused." }),
   },
   { title: "Tenant" },
@@ -128,13 +139,28 @@ export const TenantList = Type.Object({ tenants: Type.Array(TenantView) });
 export type TenantList = Static<typeof TenantList>;
 
 export const TenantPatch = Type.Object(
-  { quotas: QuotasPatch },
-  { ...strict, title: "TenantPatch" },
+  {
+    quotas: Type.Optional(QuotasPatch),
+    suspended: Type.Optional(
+      Type.Boolean({ description: "true: refuse its tokens; false: take them again." }),
+    ),
+  },
+  { ...strict, minProperties: 1, title: "TenantPatch" },
 );
 export type TenantPatch = Static<typeof TenantPatch>;
 
+export const TokenList = Type.Object({ tokens: Type.Array(TokenView) });
+export type TokenList = Static<typeof TokenList>;
+
+export const TokenCreate = Type.Object(
+  { scopes: Type.Optional(Type.Array(TokenScope, { minItems: 1, uniqueItems: true })) },
+  { ...strict, title: "TokenCreate" },
+);
+export type TokenCreate = Static<typeof TokenCreate>;
+
 export const TokenCreated = Type.Object({
   tokenId: Type.String(),
+  scopes: Type.Array(TokenScope),
   token: Type.String({ description: "Shown here and never again." }),
 });
 export type TokenCreated = Static<typeof TokenCreated>;

@@ -13,6 +13,7 @@ import { invokeRoutes } from "./routes/invoke.ts";
 import { logRoutes } from "./routes/logs.ts";
 import { stateRoutes } from "./routes/state.ts";
 import { tenantRoutes } from "./routes/tenants.ts";
+import { tokenRoutes } from "./routes/tokens.ts";
 import { noDefaultCompilers } from "./schema-compilers.ts";
 
 /** Long enough for the largest upload over a slow line; a request must have come in by then. */
@@ -69,6 +70,7 @@ export async function buildServer(plane: ControlPlane): Promise<FastifyInstance>
   await app.register(logRoutes(plane));
   await app.register(usageRoutes(plane));
   await app.register(tenantRoutes(plane));
+  await app.register(tokenRoutes(plane));
   await app.register(whoAmIRoutes(plane));
   await app.register(healthRoutes(plane));
   await app.register(metricsRoutes(plane));

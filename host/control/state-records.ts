@@ -1,5 +1,5 @@
 import type { StateClient, StateValue } from "@downpour/kvs";
-import { mintToken, noUsage, USAGE_NAMES } from "@downpour/tenants";
+import { isTokenScope, mintToken, noUsage, USAGE_NAMES } from "@downpour/tenants";
 import type { AppUsage, TenantRecords, TokenRecord, UsageCounts } from "@downpour/tenants";
 import type { AppRecords } from "../artifacts/app-registry.ts";
 import { HostError } from "../errors.ts";
@@ -115,6 +115,17 @@ export function readUsage(state: StateClient, tenantId: string): ReadonlyMap<str
   return apps;
 }
 
+/** What lies under a prefix, page by page: a key that is removed meanwhile is not in it. */
+export function* readState(
+  state: StateClient,
+  prefix: string,
+): Generator<{ readonly key: string; readonly value: StateValue }> {
+  for (const key of keysOf(state, prefix)) {
+    const value = state.read(key);
+    if (value !== undefined) yield { key, value };
+  }
+}
+
 /** Removes every key with the prefix, durably. Answers how many there were. */
 export async function removeAll(state: StateClient, prefix: string): Promise<number> {
   let removed = 0;
@@ -186,13 +197,20 @@ function decode(key: string, value: StateValue): unknown {
 
 function toToken(record: unknown): TokenRecord {
   if (typeof record === "object" && record !== null) {
-    const { tokenId, sha256, createdAtMs } = Object.fromEntries(Object.entries(record));
+    const {
+      tokenId,
+      sha256,
+      createdAtMs,
+      scopes = [],
+    } = Object.fromEntries(Object.entries(record));
     if (
       typeof tokenId === "string" &&
       typeof sha256 === "string" &&
-      typeof createdAtMs === "number"
+      typeof createdAtMs === "number" &&
+      Array.isArray(scopes) &&
+      scopes.every(isTokenScope)
     ) {
-      return { tokenId, sha256, createdAtMs };
+      return { tokenId, sha256, createdAtMs, scopes };
     }
   }
   throw new HostError("DATA_DIR_CORRUPT", "the stored admin token is damaged");

@@ -1,4 +1,4 @@
-import type { Tenant, UsageCounts } from "@downpour/tenants";
+import type { Tenant, TokenRecord, UsageCounts } from "@downpour/tenants";
 import { activeRevision } from "../artifacts/app-record.ts";
 import type { AppRecord } from "../artifacts/app-record.ts";
 import type { KeptEntry } from "../telemetry/function-logs.ts";
@@ -9,6 +9,7 @@ import type {
   LoadView,
   LogEntryView,
   TenantView,
+  TokenView,
   UsageTotals,
 } from "./schemas.ts";
 
@@ -18,13 +19,15 @@ export function toTenantView(tenant: Tenant): TenantView {
   return {
     tenant: tenant.tenantId,
     quotas: { ...tenant.quotas },
-    tokens: tenant.tokens.map(({ tokenId, createdAtMs }) => ({
-      tokenId,
-      createdAt: toTime(createdAtMs),
-    })),
+    tokens: tenant.tokens.map(toTokenView),
     createdAt: toTime(tenant.createdAtMs),
+    suspended: tenant.isSuspended,
     deleting: tenant.isDeleting,
   };
+}
+
+export function toTokenView({ tokenId, scopes, createdAtMs }: TokenRecord): TokenView {
+  return { tokenId, scopes: [...scopes], createdAt: toTime(createdAtMs) };
 }
 
 export function toAppView(record: AppRecord, config: AppConfig, load: LoadView): AppView {
@@ -83,6 +86,7 @@ export function toUsageTotals(counts: UsageCounts): UsageTotals {
   };
 }
 
-function toTime(atMs: number): string {
+/** As the API writes times. */
+export function toTime(atMs: number): string {
   return new Date(atMs).toISOString();
 }

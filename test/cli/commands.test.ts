@@ -372,6 +372,25 @@ describe("tenants", () => {
     expect(status.json()).toMatchObject({ identity: { role: "tenant", tenant: "kept" } });
   });
 
+  test("tokens are listed, made for one purpose and replaced; tenants are suspended and resumed", async () => {
+    await admin("tenants", "create", "scoped");
+    const scopes = ["--scope", "invoke", "--scope", "state"];
+    const made = await admin("tenants", "token", "create", "scoped", ...scopes, "--json");
+    const tokenId = String(at(made.json(), "tokenId"));
+    expect((await admin("tenants", "token", "ls", "scoped")).stdout).toMatch(
+      new RegExp(`^${tokenId} +invoke state `, "mu"),
+    );
+    const rotated = await admin("tenants", "token", "rotate", "scoped", tokenId, "--json");
+    expect(rotated.json()).toMatchObject({ scopes: ["invoke", "state"] });
+    expect((await admin("tenants", "token", "ls", "scoped")).stdout).not.toContain(tokenId);
+    const wrong = await admin("tenants", "token", "create", "scoped", "--scope", "root");
+    expect(wrong.status).toBe(2);
+    expect(await admin("tenants", "suspend", "scoped")).toMatchObject({ status: 0 });
+    expect((await admin("tenants", "ls")).stdout).toContain("scoped (suspended)");
+    expect(await admin("tenants", "resume", "scoped")).toMatchObject({ status: 0 });
+    expect((await admin("tenants", "ls")).stdout).not.toContain("suspended");
+  });
+
   test("quotas are set, tokens made and revoked, tenants removed", async () => {
     await admin("tenants", "create", "temporary", "--apps-max", "3");
     const set = await admin("tenants", "set", "temporary", "--apps-max", "4", "--json");

@@ -53,7 +53,7 @@ async function registries(stored: readonly AppRecord[]): Promise<{
       save: async () => undefined,
       remove: async () => undefined,
     },
-    adminToken: { tokenId: "admin", sha256: "0".repeat(64), createdAtMs: 0 },
+    adminToken: { tokenId: "admin", sha256: "0".repeat(64), createdAtMs: 0, scopes: [] },
     quotasDefault: defaultQuotas(parseHostConfig({})),
     quotasMax: quotaCeilings(parseHostConfig({})),
   });

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { Type } from "typebox";
 import type { AppRecord } from "../../artifacts/app-record.ts";
-import { requireRole, tenantOf } from "../authentication.ts";
+import { requireAccess, tenantOf } from "../authentication.ts";
 import type { ControlPlane } from "../control-plane.ts";
 import { addJsonParser } from "../json-body.ts";
 import {
@@ -20,7 +20,7 @@ const schema = { tags: ["apps"], security: [{ tenantToken: [] }] };
 
 /** A tenant's own apps. */
 export function appRoutes(plane: ControlPlane): FastifyPluginAsyncTypebox {
-  const { tenants, apps, deployments, loads } = plane;
+  const { tenants, apps, deployments, loads, rates } = plane;
   const view = (record: AppRecord): AppView =>
     toAppView(
       record,
@@ -29,7 +29,7 @@ export function appRoutes(plane: ControlPlane): FastifyPluginAsyncTypebox {
     );
 
   return async (app) => {
-    requireRole(app, tenants, "tenant");
+    requireAccess(app, tenants, { to: "tenant", scope: "deploy", rates });
     addJsonParser(app);
 
     app.get(

@@ -42,7 +42,7 @@ async function serve(mediaType: string): Promise<{
       save: async () => undefined,
       remove: async () => undefined,
     },
-    adminToken: { tokenId: "admin", sha256: "0".repeat(64), createdAtMs: 0 },
+    adminToken: { tokenId: "admin", sha256: "0".repeat(64), createdAtMs: 0, scopes: [] },
     quotasDefault: defaultQuotas(parseHostConfig({})),
     quotasMax: quotaCeilings(parseHostConfig({})),
   });

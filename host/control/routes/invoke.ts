@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest 
 import { HostError } from "../../errors.ts";
 import type { Payload } from "../../protocol.ts";
 import type { InvokeResult } from "../../scheduler/deployed-app.ts";
-import { requireRole, tenantOf } from "../authentication.ts";
+import { requireAccess, tenantOf } from "../authentication.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import type { ControlPlane } from "../control-plane.ts";
 import { sendProblem } from "../problem.ts";
@@ -55,7 +55,7 @@ export function invokeRoutes(
   const signals = new WeakMap<Socket, AbortSignal>();
 
   return async (app: FastifyInstance) => {
-    requireRole(app, tenants, "tenant");
+    requireAccess(app, tenants, { to: "tenant", scope: "invoke" });
     app.removeAllContentTypeParsers();
     app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => {
       done(null, body);

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { Type } from "typebox";
 import type { KeptEntry } from "../../telemetry/function-logs.ts";
-import { requireRole, tenantOf } from "../authentication.ts";
+import { requireAccess, tenantOf } from "../authentication.ts";
 import type { ControlPlane } from "../control-plane.ts";
 import { AppName, LogPage, LogsQuery } from "../schemas.ts";
 import type { LogNotice } from "../schemas.ts";
@@ -26,9 +26,9 @@ const NOTICES: Readonly<Record<LogNotice["reason"], string>> = {
 
 /** What functions wrote, newest entries of one app; with `follow=true` as server-sent events. */
 export function logRoutes(plane: ControlPlane): FastifyPluginAsyncTypebox {
-  const { tenants, apps, logs } = plane;
+  const { tenants, apps, logs, rates } = plane;
   return async (app) => {
-    requireRole(app, tenants, "tenant");
+    requireAccess(app, tenants, { to: "tenant", scope: "deploy", rates });
     app.get(
       "/v1/apps/:app/logs",
       {

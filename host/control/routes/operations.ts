@@ -1,14 +1,19 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { addUsage, noUsage } from "@downpour/tenants";
-import { requireRole, tenantOf } from "../authentication.ts";
+import { requireAccess, tenantOf } from "../authentication.ts";
 import type { ControlPlane } from "../control-plane.ts";
 import { Health, Readiness, Usage, WhoAmI } from "../schemas.ts";
 import { toUsageTotals } from "../views.ts";
 
 /** What a tenant used. */
-export function usageRoutes({ tenants, usage, loads }: ControlPlane): FastifyPluginAsyncTypebox {
+export function usageRoutes({
+  tenants,
+  usage,
+  loads,
+  rates,
+}: ControlPlane): FastifyPluginAsyncTypebox {
   return async (app) => {
-    requireRole(app, tenants, "tenant");
+    requireAccess(app, tenants, { to: "tenant", scope: "any", rates });
     app.get(
       "/v1/usage",
       {
@@ -38,7 +43,7 @@ export function usageRoutes({ tenants, usage, loads }: ControlPlane): FastifyPlu
 /** Who a token stands for: how a client checks that it has the right one. */
 export function whoAmIRoutes({ tenants }: ControlPlane): FastifyPluginAsyncTypebox {
   return async (app) => {
-    requireRole(app, tenants, "any");
+    requireAccess(app, tenants, { to: "any" });
     app.get(
       "/v1/whoami",
       {
@@ -91,7 +96,7 @@ export function healthRoutes({ version, readiness }: ControlPlane): FastifyPlugi
 export function metricsRoutes(plane: ControlPlane): FastifyPluginAsyncTypebox {
   const { tenants, metrics, config } = plane;
   return async (app) => {
-    if (!config.metricsOpen) requireRole(app, tenants, "admin");
+    if (!config.metricsOpen) requireAccess(app, tenants, { to: "admin" });
     app.get(
       "/metrics",
       { schema: { tags: ["host"], summary: "Metrics", security: [{ adminToken: [] }] } },

@@ -4,12 +4,13 @@ import type { Static } from "typebox";
 import { Check } from "typebox/value";
 import { HostError } from "../../errors.ts";
 import { STATE_KEY_BYTES_MAX, tenantPrefix } from "../../state-keys.ts";
-import { requireRole, tenantOf } from "../authentication.ts";
+import { requireAccess, tenantOf } from "../authentication.ts";
 import type { ControlPlane } from "../control-plane.ts";
 import { parseJson } from "../json-body.ts";
 import { CounterAdd, HEADERS, StateList, StateListQuery, StatePutQuery } from "../schemas.ts";
 import type { CounterValue } from "../schemas.ts";
 
+/** A page of so many counts as one more request; a longer one as several. */
 const KEYS_DEFAULT = 100;
 const COUNTER_BODY_BYTES_MAX = 1_024;
 
@@ -21,9 +22,9 @@ interface KeyParams {
 
 /** A tenant's own state from outside. Writes are durable when they are answered. */
 export function stateRoutes(plane: ControlPlane): FastifyPluginAsyncTypebox {
-  const { tenants, state, config } = plane;
+  const { tenants, state, config, rates, writes } = plane;
   return async (app) => {
-    requireRole(app, tenants, "tenant");
+    requireAccess(app, tenants, { to: "tenant", scope: "state", rates });
     app.removeAllContentTypeParsers();
     app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => {
       done(null, body);
@@ -40,8 +41,10 @@ export function stateRoutes(plane: ControlPlane): FastifyPluginAsyncTypebox {
         },
       },
       async (request) => {
-        const own = tenantPrefix(tenantOf(request).tenantId);
+        const tenant = tenantOf(request);
+        const own = tenantPrefix(tenant.tenantId);
         const { prefix = "", after, limit = KEYS_DEFAULT } = request.query;
+        rates.take(tenant, Math.floor(limit / KEYS_DEFAULT));
         checkKeyBytes(prefix);
         const page = state.list(own + prefix, after === undefined ? undefined : own + after, limit);
         return {
@@ -76,15 +79,20 @@ export function stateRoutes(plane: ControlPlane): FastifyPluginAsyncTypebox {
       },
       async (request, reply) => {
         const key = storeKey(request);
+        const { tenantId, quotas } = tenantOf(request);
         const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
         if (request.query.kind === "counter") {
           const mutation = { kind: "add", delta: toDelta(body) } as const;
-          const { counter = 0n } = await state.write(key, mutation, "durable");
+          const { counter = 0n } = await writes.run(tenantId, body.byteLength, () =>
+            state.write(key, mutation, "durable"),
+          );
           void reply.header(HEADERS.stateKind, "counter");
           return sendCounter(reply, counter);
         }
-        checkValueBytes(body, tenantOf(request).quotas.stateValueBytesMax);
-        await state.write(key, { kind: "put", value: body }, "durable");
+        checkValueBytes(body, quotas.stateValueBytesMax);
+        await writes.run(tenantId, body.byteLength, () =>
+          state.write(key, { kind: "put", value: body }, "durable"),
+        );
         return reply.code(204).send();
       },
     );
@@ -93,7 +101,10 @@ export function stateRoutes(plane: ControlPlane): FastifyPluginAsyncTypebox {
       "/v1/state/*",
       { schema: { ...schema, summary: "Remove a key; also where there is none" } },
       async (request, reply) => {
-        await state.write(storeKey(request), { kind: "delete" }, "durable");
+        const key = storeKey(request);
+        await writes.run(tenantOf(request).tenantId, 0, () =>
+          state.write(key, { kind: "delete" }, "durable"),
+        );
         return reply.code(204).send();
       },
     );

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { Type } from "typebox";
-import { requireRole } from "../authentication.ts";
+import { requireAccess } from "../authentication.ts";
 import type { ControlPlane } from "../control-plane.ts";
 import { addJsonParser } from "../json-body.ts";
 import {
@@ -11,7 +11,6 @@ import {
   TenantName,
   TenantPatch,
   TenantView,
-  TokenCreated,
 } from "../schemas.ts";
 import { toTenantView } from "../views.ts";
 
@@ -22,7 +21,7 @@ const schema = { tags: ["tenants"], security: [{ adminToken: [] }] };
 export function tenantRoutes(plane: ControlPlane): FastifyPluginAsyncTypebox {
   const { tenants, removal, deployments, logger } = plane;
   return async (app) => {
-    requireRole(app, tenants, "admin");
+    requireAccess(app, tenants, { to: "admin" });
     addJsonParser(app);
 
     app.post(
@@ -63,7 +62,7 @@ export function tenantRoutes(plane: ControlPlane): FastifyPluginAsyncTypebox {
       {
         schema: {
           ...schema,
-          summary: "Change quotas",
+          summary: "Change quotas; suspend the tenant, or let it go on",
           params,
           body: TenantPatch,
           response: { 200: TenantView },
@@ -71,10 +70,16 @@ export function tenantRoutes(plane: ControlPlane): FastifyPluginAsyncTypebox {
       },
       async (request) => {
         const { tenant: tenantId } = request.params;
-        const changed = await tenants.setQuotas(tenantId, request.body.quotas);
+        const { quotas = {}, suspended } = request.body;
+        const changed = await tenants.setQuotas(tenantId, quotas);
         deployments.refreshTenant(changed);
         logger.info({ tenantId, quotas: changed.quotas }, "tenant changed");
-        return toTenantView(changed);
+        if (suspended === undefined || suspended === changed.isSuspended) {
+          return toTenantView(changed);
+        }
+        const view = toTenantView(await tenants.setSuspended(tenantId, suspended));
+        logger.info({ tenantId }, suspended ? "tenant suspended" : "tenant resumed");
+        return view;
       },
     );
 
@@ -83,41 +88,6 @@ export function tenantRoutes(plane: ControlPlane): FastifyPluginAsyncTypebox {
       { schema: { ...schema, summary: "Delete a tenant with all its data", params } },
       async (request, reply) => {
         await removal.remove(request.params.tenant);
-        return reply.code(204).send();
-      },
-    );
-
-    app.post(
-      "/v1/tenants/:tenant/tokens",
-      {
-        schema: {
-          ...schema,
-          summary: "Add a token; the answer holds it, this once",
-          params,
-          response: { 201: TokenCreated },
-        },
-      },
-      async (request, reply) => {
-        const { tenant: tenantId } = request.params;
-        const added = await tenants.addToken(tenantId);
-        logger.info({ tenantId, tokenId: added.tokenId }, "token added");
-        return reply.code(201).send(added);
-      },
-    );
-
-    app.delete(
-      "/v1/tenants/:tenant/tokens/:tokenId",
-      {
-        schema: {
-          ...schema,
-          summary: "Revoke a token; the next request with it is refused",
-          params: Type.Object({ ...params.properties, tokenId: Type.String() }),
-        },
-      },
-      async (request, reply) => {
-        const { tenant: tenantId, tokenId } = request.params;
-        await tenants.revokeToken(tenantId, tokenId);
-        logger.info({ tenantId, tokenId }, "token revoked");
         return reply.code(204).send();
       },
     );
