@@ -33,6 +33,7 @@ function locals(count: number): string {
   return `(local ${"i64 ".repeat(count)})`;
 }
 
+const IF = "(if (i32.const 0) (then))";
 const ADD = "(local.set 0 (i32.add (local.get 0) (i32.const 1)))";
 
 /** Fields of a core module; the function `$run` is called by each invocation. */
@@ -74,6 +75,25 @@ describe("refused, and nothing left of it:", () => {
     expect(answer.code).toMatch(/^(?:COMPONENT_|COMPILE_LIMIT|MANIFEST_INVALID)/u);
     expect(files()).toEqual(before);
     expect((await attacker.api("GET", "/v1/apps/refused")).code).toBe("APP_NOT_FOUND");
+  });
+
+  // A few kB each, for which V8 would take gigabytes, or minutes, at the first call.
+  test.each([
+    ["arms", IF.repeat(10_000)],
+    ["loops", "(loop)".repeat(10_000)],
+    ["branches", "(block br 0)".repeat(10_000)],
+    ["nested arms", `${"i32.const 0 if ".repeat(10_000)} ${"end ".repeat(10_000)}`],
+  ])("50,000 locals and as many %s as make gigabytes of them", async (_, code) => {
+    const fields = `(func $run ${locals(49_000)} ${code})`;
+    const component = await coreGuest({
+      handle: () => `call $run i32.const ${EMPTY_ANSWER}`,
+      fields,
+    });
+    expect(component.byteLength).toBeLessThan(100_000);
+    const before = files();
+    const answer = await beside(neighbour, attacker.upload("refused", component));
+    expect(answer.code).toBe("COMPONENT_TOO_COMPLEX");
+    expect(files()).toEqual(before);
   });
 });
 

@@ -34,8 +34,9 @@ export interface Section {
   readonly end: number;
 }
 
-interface FunctionType {
+export interface FunctionType {
   readonly params: number;
+  readonly results: number;
 }
 
 export interface MemoryType {
@@ -52,6 +53,8 @@ export interface CoreModule {
   /** With imported ones. */
   readonly functions: number;
   readonly importedFunctions: number;
+  /** The number of the type of each of them. */
+  readonly importedFunctionTypes: readonly number[];
   /** Imported ones first. */
   readonly memories: readonly MemoryType[];
   readonly importedMemories: number;
@@ -81,8 +84,9 @@ export function readCoreModule(bytes: Uint8Array): CoreModule {
     bytes,
     sections: found,
     types,
-    importedFunctions: imports.functions,
-    functions: imports.functions + (bodyOf(sections.function)?.u32() ?? 0),
+    importedFunctions: imports.functionTypes.length,
+    importedFunctionTypes: imports.functionTypes,
+    functions: imports.functionTypes.length + (bodyOf(sections.function)?.u32() ?? 0),
     memories: [...imports.memories, ...memories],
     importedMemories: imports.memories.length,
     globals: imports.globals + readGlobals(bodyOf(sections.global)),
@@ -171,8 +175,7 @@ function readSubtype(reader: CoreReader): FunctionType | undefined {
   switch (form) {
     case typeForms.function: {
       const params = skipTypes(reader);
-      skipTypes(reader);
-      return { params };
+      return { params, results: skipTypes(reader) };
     }
     case typeForms.struct:
       for (let count = reader.u32(); count > 0; count -= 1) skipField(reader);
@@ -199,14 +202,14 @@ function skipField(reader: CoreReader): void {
 const importKinds = { function: 0, table: 1, memory: 2, global: 3, tag: 4 } as const;
 
 interface Imports {
-  readonly functions: number;
+  readonly functionTypes: readonly number[];
   readonly memories: readonly MemoryType[];
   readonly globals: number;
 }
 
 function readImports(reader: CoreReader | undefined): Imports {
   const memories: MemoryType[] = [];
-  let functions = 0;
+  const functionTypes: number[] = [];
   let globals = 0;
   vector(reader, (imports) => {
     imports.skip(imports.u32());
@@ -214,8 +217,7 @@ function readImports(reader: CoreReader | undefined): Imports {
     const kind = imports.byte();
     switch (kind) {
       case importKinds.function:
-        imports.u32();
-        functions += 1;
+        functionTypes.push(imports.u32());
         return;
       case importKinds.table:
         skipTableType(imports);
@@ -235,7 +237,7 @@ function readImports(reader: CoreReader | undefined): Imports {
         throw malformed(`expected the kind of an import, found ${kind}`, imports.at - 1);
     }
   });
-  return { functions, memories, globals };
+  return { functionTypes, memories, globals };
 }
 
 const limitFlags = { hasMaximum: 0x01, isShared: 0x02, is64: 0x04 } as const;
@@ -319,7 +321,7 @@ function refuseAddedNames(reader: CoreReader | undefined): void {
   });
 }
 
-const TAG_PARAMS_MAX = 16;
+export const TAG_PARAMS_MAX = 16;
 
 /** Each exception that is thrown carries its values, in V8's heap. */
 function refuseWideTags(

@@ -64,6 +64,8 @@ export const op = {
   memoryGrow: 0x40,
   i32Const: 0x41,
   i64Const: 0x42,
+  f32Const: 0x43,
+  f64Const: 0x44,
   i32Eqz: 0x45,
   i32Eq: 0x46,
   i32LtS: 0x48,
@@ -81,6 +83,7 @@ export const op = {
   i32WrapI64: 0xa7,
   i64ExtendI32U: 0xad,
   refNull: 0xd0,
+  refFunc: 0xd2,
   brOnNull: 0xd5,
   brOnNonNull: 0xd6,
   brOnCast: 0xfb018,
@@ -91,7 +94,9 @@ export const op = {
   tableInit: 0xfc00c,
   tableCopy: 0xfc00e,
   tableGrow: 0xfc00f,
+  tableSize: 0xfc010,
   tableFill: 0xfc011,
+  v128Const: 0xfd00c,
 } as const;
 
 export const prefixes = { gc: 0xfb, misc: 0xfc, simd: 0xfd, atomic: 0xfe } as const;

@@ -2,6 +2,7 @@ import type { ModuleInterface } from "../component/build-plan.ts";
 import type { CoreItem } from "../component/entity.ts";
 import { escapeText } from "../component/names.ts";
 import { malformed } from "../component/reader.ts";
+import { requireCompilable } from "../core/compile-work.ts";
 import { ComponentError } from "../engine.ts";
 import type { CompileLimits } from "../engine.ts";
 import { boundTables } from "./bound-tables.ts";
@@ -49,6 +50,8 @@ export class UsedModules {
     const exposed = exposeState(uploaded);
     const { bytes, makes } = boundTables(exposed.bytes, this.#limits.grownTableElementsMax);
     const sha256 = hashModule(bytes);
+    // What is compiled already was looked at before.
+    if (!this.#cache.has(sha256)) requireCompilable(uploaded);
     const used =
       this.#byHash.get(sha256) ?? this.#compile(sha256, bytes, { makes, globals: exposed.globals });
     this.#byHash.set(sha256, used);

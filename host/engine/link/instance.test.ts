@@ -329,7 +329,7 @@ describe("linking", () => {
   test("refuses a memory that threads could share", async () => {
     await expect(
       instantiate(program("local.get $x", `(memory (export "m") 1 1 shared)`)),
-    ).rejects.toThrow("a memory that is shared between threads is not supported");
+    ).rejects.toThrow("a shared memory is not supported");
   });
 
   test("without a function of an interface is a bug of the caller, not a trap", async () => {
