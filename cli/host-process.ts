@@ -8,6 +8,7 @@ import { closeSync, existsSync, openSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { createServer } from "node:net";
+import { hostProcess } from "@downpour/host/process-options";
 import type { LocalDirectory } from "./local-directory.ts";
 
 const POLL_INTERVAL_MS = 25;
@@ -20,8 +21,13 @@ export interface HostProcessOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-export function hostMainPath(): string {
+function hostMainPath(): string {
   return fileURLToPath(import.meta.resolve("@downpour/host/main"));
+}
+
+/** What Node is started with to become a host; the host's own options follow. */
+export function hostArguments(): readonly string[] {
+  return [...hostProcess.execArgv, hostMainPath()];
 }
 
 /** The host's own environment: the client's settings are not its business (H1). */
@@ -29,7 +35,7 @@ export function hostEnvironment(
   environment: Readonly<Record<string, string | undefined>>,
 ): Record<string, string | undefined> {
   const { DOWNPOUR_URL: _url, DOWNPOUR_TOKEN: _token, ...rest } = environment;
-  return rest;
+  return { ...hostProcess.environment, ...rest };
 }
 
 /** Starts a host on embedded defaults, with its data, its log and its admin token in `.downpour/`. */
@@ -43,7 +49,7 @@ export function spawnHost(options: HostProcessOptions): ChildProcess {
       process.execPath,
       [
         ...preload,
-        hostMainPath(),
+        ...hostArguments(),
         "--listen-port",
         String(options.listenPort),
         "--data-directory",

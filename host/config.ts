@@ -218,7 +218,7 @@ export const HostConfigSchema = Type.Object(
       16,
       0,
       1_000,
-      "Recently used apps whose code is loaded right after the start.",
+      "Apps that are loaded before they are called: recently used ones after the start, and fresh uploads.",
     ),
     metricsAppsMax: count(
       200,

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { CliError } from "../cli-error.ts";
 import { examples } from "../command-context.ts";
 import type { CommandContext, OpenContext } from "../command-context.ts";
-import { exitOf, hostEnvironment, hostMainPath } from "../host-process.ts";
+import { exitOf, hostEnvironment, hostArguments } from "../host-process.ts";
 
 export function registerHost(program: Command, open: OpenContext): void {
   program
@@ -25,7 +25,7 @@ export function registerHost(program: Command, open: OpenContext): void {
 }
 
 async function runHost(context: CommandContext, settings: readonly string[]): Promise<void> {
-  const child = spawn(process.execPath, [hostMainPath(), ...settings], {
+  const child = spawn(process.execPath, [...hostArguments(), ...settings], {
     cwd: context.io.workingDirectory,
     env: hostEnvironment(context.io.environment),
     stdio: "inherit",
