@@ -54,17 +54,24 @@ function toolchain(): string {
   return hash.digest("hex");
 }
 
-/** A component of these functions, by the project's own toolchain; built once for each version. */
-export async function behaviours(version = "one"): Promise<Uint8Array<ArrayBuffer>> {
-  const text = source(version);
-  const key = createHash("sha256").update(toolchain()).update(text).digest("hex").slice(0, 16);
-  const directory = join(CACHE, key);
+/** A component of these functions; `version` makes revisions differ. */
+export function behaviours(version = "one"): Promise<Uint8Array<ArrayBuffer>> {
+  return built(source(version));
+}
+
+/** A component by the project's own toolchain, built once for each version of it. */
+export async function built(
+  text: string,
+  engine: "quickjs" | "starlingmonkey" = "quickjs",
+): Promise<Uint8Array<ArrayBuffer>> {
+  const hash = createHash("sha256").update(toolchain()).update(engine).update(text);
+  const directory = join(CACHE, hash.digest("hex").slice(0, 16));
   const outFile = join(directory, "component.wasm");
   if (!existsSync(outFile)) {
     mkdirSync(directory, { recursive: true });
     const entry = join(directory, "index.ts");
     writeFileSync(entry, text);
-    await buildComponent({ entry, outFile });
+    await buildComponent({ entry, outFile, engine });
   }
   return new Uint8Array(readFileSync(outFile));
 }

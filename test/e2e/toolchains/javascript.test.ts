@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { buildComponent } from "@downpour/sdk/build";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { buildGuest } from "../../../host/engine/testing/build-guest.ts";
+import { built } from "../testing/components.ts";
 import { HostUnderTest } from "../testing/host-under-test.ts";
 
 // Components that the SDK's default does not make, and that the host takes all the same.
@@ -43,15 +43,10 @@ test("a component with synchronous exports, as other toolchains make them, is de
 });
 
 test("a component on StarlingMonkey is deployed within the default limits, and answers", async () => {
-  const directory = join(import.meta.dirname, "../../.cache/starlingmonkey");
-  mkdirSync(directory, { recursive: true });
-  const outFile = join(directory, "hello.wasm");
-  if (!existsSync(outFile)) {
-    const entry = join(import.meta.dirname, "../../../examples/hello/src/index.ts");
-    await buildComponent({ entry, outFile, engine: "starlingmonkey" });
-  }
+  const hello = join(import.meta.dirname, "../../../examples/hello/src/index.ts");
+  const component = await built(readFileSync(hello, "utf8"), "starlingmonkey");
   const tenant = await host.tenant("starling");
-  await tenant.deploy("hello", new Uint8Array(readFileSync(outFile)));
+  await tenant.deploy("hello", component);
   expect((await tenant.invoke("hello/hello", "world")).json()).toBe("Hello, world!");
   expect((await tenant.invoke("hello/hello", "again")).json()).toBe("Hello, again!");
 });
