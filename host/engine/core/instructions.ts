@@ -27,7 +27,7 @@ export const immediates = {
 
 export type Immediates = (typeof immediates)[keyof typeof immediates];
 
-/** Opcodes that mean something to metering; a prefixed one is `prefix * 0x1000 + opcode`. */
+/** Opcodes that mean something to metering, or change what is not in memory; a prefixed one is `prefix * 0x1000 + opcode`. */
 export const op = {
   unreachable: 0x00,
   nop: 0x01,
@@ -60,6 +60,7 @@ export const op = {
   localTee: 0x22,
   globalGet: 0x23,
   globalSet: 0x24,
+  tableSet: 0x26,
   memorySize: 0x3f,
   memoryGrow: 0x40,
   i32Const: 0x41,
@@ -89,9 +90,11 @@ export const op = {
   brOnCast: 0xfb018,
   brOnCastFail: 0xfb019,
   memoryInit: 0xfc008,
+  dataDrop: 0xfc009,
   memoryCopy: 0xfc00a,
   memoryFill: 0xfc00b,
   tableInit: 0xfc00c,
+  elementDrop: 0xfc00d,
   tableCopy: 0xfc00e,
   tableGrow: 0xfc00f,
   tableSize: 0xfc010,

@@ -23,14 +23,19 @@ async function heapBytesOf(create: () => unknown): Promise<number> {
   return (after - before) / count;
 }
 
+/** What V8 compiles and caches meanwhile, and lets go of later, is counted to one round or another. */
+async function medianOfThree(measure: () => Promise<number>): Promise<number | undefined> {
+  const measured = [await measure(), await measure(), await measure()];
+  return measured.toSorted((a, b) => a - b)[1];
+}
+
 test("a linked instance takes at most 20 KiB of heap beside what V8 takes for its core instances", async () => {
   const { component } = engine.compile(await buildStoreGuest("async"), storeWorld, testLimits);
   const bare = bareInstances(component, storeLinks());
   const whole = (): unknown => engine.instantiate(component, storeLinks());
-  // Once in vain: what the first round compiles and caches would be counted to whoever comes first.
-  await heapBytesOf(bare);
-  await heapBytesOf(whole);
-  expect((await heapBytesOf(whole)) - (await heapBytesOf(bare))).toBeLessThan(20 * 1024);
+  const ownBytes = async (): Promise<number> =>
+    (await heapBytesOf(whole)) - (await heapBytesOf(bare));
+  expect(await medianOfThree(ownBytes)).toBeLessThan(20 * 1024);
 });
 
 test("a frozen instance takes at most 20 KiB of heap, all that V8 keeps included", async () => {
@@ -41,8 +46,7 @@ test("a frozen instance takes at most 20 KiB of heap, all that V8 keeps included
     expect(instance.freeze()).toBe(true);
     return instance;
   };
-  await heapBytesOf(frozen);
-  expect(await heapBytesOf(frozen)).toBeLessThan(20 * 1024);
+  expect(await medianOfThree(() => heapBytesOf(frozen))).toBeLessThan(20 * 1024);
 });
 
 async function nextTurn(): Promise<void> {
