@@ -2,6 +2,7 @@ import { buildPlan } from "./component/build-plan.ts";
 import { isPlan } from "./component/plan.ts";
 import { decodeComponent } from "./component/decode.ts";
 import type {
+  Bounds,
   Compilation,
   CompileLimits,
   CompiledComponent,
@@ -31,8 +32,8 @@ export function createEngine(): Engine {
     load: (stored) => load(stored, modules),
     hasModule: (sha256) => modules.has(sha256),
     prepare: (compiled) => void prepare(compiled),
-    instantiate: (compiled: CompiledComponent, links: Links): Instance =>
-      new LinkedInstance(prepare(compiled), links),
+    instantiate: (compiled: CompiledComponent, links: Links, bounds?: Bounds): Instance =>
+      new LinkedInstance(prepare(compiled), links, bounds),
   };
 }
 

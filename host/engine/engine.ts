@@ -29,7 +29,19 @@ export interface Engine {
    * Runs the link steps (and with them start functions). Throws `Trap`, and `RangeError` where there
    * is no memory or address space for one more.
    */
-  instantiate(compiled: CompiledComponent, links: Links): Instance;
+  instantiate(compiled: CompiledComponent, links: Links, bounds?: Bounds): Instance;
+}
+
+/** What a guest may use. Without bounds it is not stopped, and what it uses is counted all the same. */
+export interface Bounds {
+  /** Linear memory of all its core instances: past it, `memory.grow` answers -1, as for any full memory. */
+  readonly memoryBytesMax: number;
+  /**
+   * Called whenever the guest has computed for a while, start functions included: some ten microseconds, or at
+   * most some milliseconds. What it throws ends the guest there and then: its call rejects with it.
+   * With a promise the guest is put aside until that settles; only where it `canWait`.
+   */
+  readonly onFuelSpent: (canWait: boolean) => Promise<void> | undefined;
 }
 
 /** What a component must and may be linked with. */
@@ -140,6 +152,8 @@ export interface Instance {
    */
   freeze(): boolean;
   readonly isDead: boolean;
+  /** Of all its calls: about one for each instruction, for those that only may have run, too. */
+  readonly fuelUsed: number;
   /** Linear memory of all its core instances, in bytes; of a frozen one, what is kept of it. */
   readonly memoryBytes: number;
 }

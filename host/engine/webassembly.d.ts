@@ -39,8 +39,9 @@ declare namespace WebAssembly {
   }
 
   class Global {
-    /** Of a number type: the engine asks no other ones. */
-    value: number | bigint;
+    /** Of a number type: the engine reads no other ones. */
+    get value(): number | bigint;
+    set value(value: unknown);
     private readonly brand: true;
   }
 

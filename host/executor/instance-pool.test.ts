@@ -9,6 +9,7 @@ function fakeInstance(onFreeze: () => void): Instance {
   return {
     isDead: false,
     memoryBytes: 2 * 1024 * 1024,
+    fuelUsed: 0,
     call: () => Promise.reject(new Error("never called")),
     abandon: () => undefined,
     freeze: () => {

@@ -102,8 +102,12 @@ export class GuestContext {
   ): number {
     const { instance } = this;
     const realloc = this.#realloc ?? trap("the function needs `realloc`, and names none");
+    const { meter } = instance.guest;
+    const couldWait = meter.canWait;
     instance.mayLeave = false;
+    meter.canWait = false;
     const ptr = realloc(oldPtr, oldByteLength, alignment, newByteLength) >>> 0;
+    meter.canWait = couldWait;
     instance.mayLeave = true;
     if (ptr % alignment !== 0) trap(`realloc gave an address that is not aligned to ${alignment}`);
     if (ptr + newByteLength > this.memory.byteLength) trap("realloc gave a range outside memory");

@@ -8,6 +8,8 @@
 //     suspended on are unwound at once: V8 never frees one whose promise stays pending.
 
 import type { ResourceId } from "../component/types.ts";
+import { Meter } from "../core/meter.ts";
+import type { Bounds } from "../engine.ts";
 import { ComponentInstance } from "./component-instance.ts";
 import type { ResourceType } from "./resources.ts";
 import { uncatchableTrap } from "./trap.ts";
@@ -30,12 +32,15 @@ export const DEFAULT_GUEST_LIMITS: GuestLimits = {
   subtasksMax: 1000,
 };
 
+const UNBOUNDED: Bounds = { memoryBytesMax: Infinity, onFuelSpent: () => undefined };
+
 export interface GuestFailure {
   readonly cause: unknown;
 }
 
 export class Guest {
   readonly limits: GuestLimits;
+  readonly meter: Meter;
   /** What is left of `liftedBytesMax` for the values that are being lifted. */
   liftableBytes = 0;
   subtasksUnderWay = 0;
@@ -46,8 +51,9 @@ export class Guest {
   readonly #componentInstances: ComponentInstance[] = [];
   readonly #resourceTypes: (ResourceType | undefined)[] = [];
 
-  constructor(limits: GuestLimits = DEFAULT_GUEST_LIMITS) {
+  constructor(limits: GuestLimits = DEFAULT_GUEST_LIMITS, bounds: Bounds = UNBOUNDED) {
     this.limits = limits;
+    this.meter = new Meter(bounds, this);
   }
 
   get failure(): GuestFailure | undefined {

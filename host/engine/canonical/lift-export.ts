@@ -57,8 +57,9 @@ export function compileLiftedExport(type: FuncType, options: LiftOptions): Lifte
     task.requireNoBorrows();
     if (postReturn !== undefined) {
       instance.mayLeave = false;
-      if (returned === undefined) postReturn();
-      else postReturn(returned);
+      instance.guest.meter.directly(() =>
+        returned === undefined ? postReturn() : postReturn(returned),
+      );
       instance.mayLeave = true;
     }
     task.end();

@@ -196,7 +196,7 @@ function destroy(type: ResourceType, rep: number, caller: ComponentInstance | un
   if (definedBy.guest.isClosed || definedBy.guest.failure !== undefined) return;
   definedBy.enter(caller);
   const task = new Task(definedBy);
-  destructor(rep);
+  definedBy.guest.meter.directly(() => destructor(rep));
   task.end();
   definedBy.leave(caller);
 }

@@ -5,12 +5,14 @@ import type { CompileLimits } from "../engine.ts";
 // it is passed on to, and when it is lowered: real components stay below four.
 const TYPE_WALKS = 16;
 
-/** What is made by each instance of a core module, outside of its linear memories. */
+/** What is made by each instance of a core module. */
 export interface CoreResources {
   readonly tables: number;
   /** The sum of their maxima. */
   readonly tableElements: number;
   readonly memories: number;
+  /** What its memories have when they are made, in pages of 64 KiB. */
+  readonly memoryPages: number;
 }
 
 /**

@@ -46,7 +46,7 @@ describe("a plan", () => {
   test("is plain data: it survives JSON", async () => {
     const plan = await planOf(RUN);
     expect(JSON.parse(JSON.stringify(plan))).toEqual(plan);
-    expect(plan).toMatchObject({ canSuspend: false, exports: [{ name: "run", lift: 0 }] });
+    expect(plan).toMatchObject({ exports: [{ name: "run", lift: 0 }] });
   });
 
   test("has nothing of functions and modules that nothing uses", async () => {
@@ -59,19 +59,6 @@ describe("a plan", () => {
       (export "more" (func $more))`);
     expect(plan.steps.map((step) => step.kind)).toEqual(["core-instance", "context"]);
     expect(plan.lifts).toHaveLength(1);
-    expect(plan.canSuspend).toBe(false);
-  });
-
-  test("can suspend as soon as a module is given a function that may wait", async () => {
-    const plan = await planOf(`
-      (import "test:host/things@1.2.3" (instance $t (export "wait" (func (param "x" u32) (result u32)))))
-      (core func $wait (canon lower (func $t "wait")))
-      (core module $m (import "h" "wait" (func (param i32) (result i32)))
-        (func (export "run") (param i32) (result i32) local.get 0 call 0))
-      (core instance $c (instantiate $m (with "h" (instance (export "wait" (func $wait))))))
-      (func $run (param "x" u32) (result u32) (canon lift (core func $c "run")))
-      (export "run" (func $run))`);
-    expect(plan.canSuspend).toBe(true);
   });
 
   test("instantiates a nested component as often as it is written, and equal modules once", async () => {

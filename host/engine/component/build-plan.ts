@@ -23,7 +23,7 @@ import type {
   SizedFunc,
 } from "./entity.ts";
 import { quoteName } from "./names.ts";
-import { PLAN_FORMAT, isSuspending } from "./plan.ts";
+import { PLAN_FORMAT } from "./plan.ts";
 import type {
   CoreExportReference,
   CoreImport,
@@ -114,8 +114,8 @@ class Planner {
   readonly #contexts = new Map<string, number>();
   #coreInstanceCount = 0;
   #memoryCount = 0;
+  #memoryPages = 0;
   #trampolineCount = 0;
-  #canSuspend = false;
   #canFreeze = true;
   #nextResource: ResourceId;
 
@@ -144,7 +144,7 @@ class Planner {
       steps: this.#steps,
       lifts: this.#lifts,
       exports,
-      canSuspend: this.#canSuspend,
+      memoryPages: this.#memoryPages,
       canFreeze: this.#canFreeze,
     };
   }
@@ -359,6 +359,7 @@ class Planner {
     if (this.#memoryCount > MEMORIES_MAX) {
       throw tooComplex(`more than ${MEMORIES_MAX} exported memories`, offset);
     }
+    this.#memoryPages += module.makes.memoryPages;
     this.#canFreeze &&= module.globals !== undefined;
     const globals = module.globals ?? [];
     this.#steps.push({ kind: "core-instance", module: module.number, imports, memories, globals });
@@ -394,9 +395,7 @@ class Planner {
       if (this.#trampolineCount >= TRAMPOLINES_MAX) {
         throw tooComplex(`more than ${TRAMPOLINES_MAX} functions that are given to core modules`);
       }
-      const trampoline = pending.make();
-      if (isSuspending(trampoline)) this.#canSuspend = true;
-      this.#steps.push({ kind: "trampoline", trampoline });
+      this.#steps.push({ kind: "trampoline", trampoline: pending.make() });
       pending.number = this.#trampolineCount;
       this.#trampolineCount += 1;
     }

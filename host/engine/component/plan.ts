@@ -18,14 +18,14 @@ export interface Plan {
   readonly lifts: readonly LiftPlan[];
   /** The exports of the world. */
   readonly exports: readonly { readonly name: string; readonly lift: number }[];
-  /** Whether a call may have to wait: otherwise it runs without a stack of its own. */
-  readonly canSuspend: boolean;
+  /** What the memories of all core instances begin with, in pages of 64 KiB. */
+  readonly memoryPages: number;
   /** Whether memories and `globals` are all that changes in the core instances. */
   readonly canFreeze: boolean;
 }
 
 /** Counted up whenever the meaning of a stored plan changes: an old one must be compiled again. */
-export const PLAN_FORMAT = 2;
+export const PLAN_FORMAT = 3;
 
 /** Plans come from `buildPlan`, by way of a thread or the host's own disk: only their age is in doubt. */
 export function isPlan(value: unknown): value is Plan {

@@ -40,8 +40,6 @@ export interface RewrittenModule {
   readonly bytes: Uint8Array;
   /** What each instance of it makes. */
   readonly makes: CoreResources;
-  /** What its own memories have when they are made, in pages of 64 KiB. */
-  readonly memoryPages: number;
 }
 
 export function rewriteModule(
@@ -104,8 +102,8 @@ class Rewrite {
         tables,
         tableElements,
         memories: own.length,
+        memoryPages: own.reduce((sum, { initialPages }) => sum + initialPages, 0),
       },
-      memoryPages: own.reduce((sum, { initialPages }) => sum + initialPages, 0),
     };
   }
 

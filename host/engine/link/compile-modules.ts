@@ -5,7 +5,8 @@ import { malformed } from "../component/reader.ts";
 import { requireCompilable } from "../core/compile-work.ts";
 import { ComponentError } from "../engine.ts";
 import type { CompileLimits } from "../engine.ts";
-import { boundTables } from "./bound-tables.ts";
+import { ADDED_NAMES_PREFIX } from "../core/core-module.ts";
+import { rewriteModule } from "../core/rewrite-module.ts";
 import { exposeState } from "./expose-state.ts";
 import { hashModule } from "./module-cache.ts";
 import type { ModuleCache } from "./module-cache.ts";
@@ -22,7 +23,7 @@ interface UsedModule {
 /**
  * The core modules of one component, compiled when planning first asks for them: what a component
  * carries along without using it is neither compiled nor stored. Before that, their state is exposed and
- * their tables are bounded: hashed, compiled and stored are the bytes that this gives.
+ * they are made to pay and to ask: hashed, compiled and stored are the bytes that this gives.
  */
 export class UsedModules {
   readonly #modules: readonly Uint8Array[];
@@ -48,7 +49,7 @@ export class UsedModules {
     const uploaded = this.#modules[index];
     if (uploaded === undefined) throw new Error(`there is no core module ${index}`);
     const exposed = exposeState(uploaded);
-    const { bytes, makes } = boundTables(exposed.bytes, this.#limits.grownTableElementsMax);
+    const { bytes, makes } = rewriteModule(exposed.bytes, this.#limits);
     const sha256 = hashModule(bytes);
     // What is compiled already was looked at before.
     if (!this.#cache.has(sha256)) requireCompilable(uploaded);
@@ -71,7 +72,10 @@ export class UsedModules {
       sort: sortOf(kind),
     }));
     const exports = new Map(
-      WebAssembly.Module.exports(code).map(({ name, kind }) => [name, sortOf(kind)]),
+      WebAssembly.Module.exports(code)
+        // What is added is the engine's own: no other module can import it.
+        .filter(({ name }) => !name.startsWith(ADDED_NAMES_PREFIX))
+        .map(({ name, kind }) => [name, sortOf(kind)]),
     );
     const number = this.#byHash.size;
     return { sha256, bytes, code, interface: { number, imports, exports, ...state } };

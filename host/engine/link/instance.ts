@@ -1,10 +1,12 @@
 import type { ComponentValue } from "../component/types.ts";
+import { Guest } from "../canonical/guest.ts";
+import type { Meter } from "../core/meter.ts";
 import { Trap } from "../engine.ts";
-import type { Instance, Links } from "../engine.ts";
+import type { Bounds, Instance, Links } from "../engine.ts";
 import { toCallError, toHostError } from "./guest-error.ts";
 import type { FrozenGuest } from "./freezer.ts";
 import { link } from "./linker.ts";
-import type { Linking } from "./linking.ts";
+import { Linking } from "./linking.ts";
 import type { ExportedFunction } from "./prepared-lift.ts";
 import type { PreparedPlan } from "./prepared-plan.ts";
 
@@ -24,19 +26,24 @@ interface RunningCall {
  */
 export class LinkedInstance implements Instance {
   readonly #prepared: PreparedPlan;
+  readonly #meter: Meter;
   #linking: Linking | undefined;
   #frozen: FrozenGuest | undefined;
   /** Those that were called already: an instance that waits for its first call has none. */
   #functions: Map<string, ExportedFunction> | undefined;
   #running: RunningCall | undefined;
 
-  constructor(prepared: PreparedPlan, links: Links) {
+  constructor(prepared: PreparedPlan, links: Links, bounds: Bounds | undefined) {
     this.#prepared = prepared;
+    const linking = new Linking(links, new Guest(undefined, bounds));
+    this.#meter = linking.guest.meter;
     try {
-      this.#linking = link(prepared, links);
+      link(prepared, linking);
     } catch (error) {
-      throw asError(toCallError(error));
+      linking.guest.close();
+      throw startError(linking.guest, error);
     }
+    this.#linking = linking;
   }
 
   get isDead(): boolean {
@@ -49,11 +56,16 @@ export class LinkedInstance implements Instance {
     return [...linked, ...frozen].reduce((sum, bytes) => sum + bytes, 0);
   }
 
+  get fuelUsed(): number {
+    return this.#meter.fuelUsed;
+  }
+
   freeze(): boolean {
     if (this.#running !== undefined) return false;
     if (this.#linking === undefined) return this.#frozen !== undefined;
     this.#frozen = this.#prepared.freezer?.freeze(this.#linking);
     if (this.#frozen === undefined) return false;
+    this.#meter.detach();
     this.#linking = undefined;
     this.#functions = undefined;
     return true;
@@ -93,7 +105,7 @@ export class LinkedInstance implements Instance {
   #bind(name: string): ExportedFunction {
     const lift = this.#prepared.exports.get(name);
     if (lift === undefined) throw new Error(`the world has no export ${name}`);
-    const exported = lift.bind(this.#thawed(), this.#prepared.plan.canSuspend);
+    const exported = lift.bind(this.#thawed(), true);
     this.#functions ??= new Map();
     this.#functions.set(name, exported);
     return exported;
@@ -103,10 +115,11 @@ export class LinkedInstance implements Instance {
   #thawed(): Linking {
     const { freezer } = this.#prepared;
     if (this.#frozen !== undefined && freezer !== undefined) {
+      const frozen = this.#frozen;
       try {
-        this.#linking = freezer.thaw(this.#frozen);
+        this.#linking = this.#meter.reattach(() => freezer.thaw(frozen));
       } catch (error) {
-        throw asError(toCallError(error));
+        throw startError(frozen.guest, error);
       }
       this.#frozen = undefined;
     }
@@ -142,6 +155,8 @@ export class LinkedInstance implements Instance {
   }
 }
 
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Trap("the guest failed while it started");
+/** What a host function threw, or a bound, stands in the guest: through its frames went a trap. */
+function startError({ failure }: Guest, error: unknown): Error {
+  const cause = failure === undefined ? toCallError(error) : toHostError(failure.cause);
+  return cause instanceof Error ? cause : new Trap("the guest failed while it started");
 }

@@ -1,15 +1,17 @@
 import type { HostResourcePlan } from "../component/plan.ts";
-import type { Links } from "../engine.ts";
-import { Linking } from "./linking.ts";
+import { Trap } from "../engine.ts";
+import type { Linking } from "./linking.ts";
 import type { ImportedModule, PreparedPlan, PreparedStep } from "./prepared-plan.ts";
 
 /**
  * Runs the steps of a plan over shared modules, start functions included. Throws what a start
  * function throws. Nothing can wait here: there is a JavaScript frame below each start function.
  */
-export function link(prepared: PreparedPlan, links: Links): Linking {
-  const linking = new Linking(links);
+export function link(prepared: PreparedPlan, linking: Linking): void {
   const { guest, componentInstances } = linking;
+  if (!guest.meter.reserve(prepared.plan.memoryPages)) {
+    throw new Trap("the memories of the component begin with more than it may have");
+  }
   for (const { parent } of prepared.plan.componentInstances) {
     componentInstances.push(
       guest.createComponentInstance(parent === null ? undefined : componentInstances[parent]),
@@ -17,7 +19,6 @@ export function link(prepared: PreparedPlan, links: Links): Linking {
   }
   for (const resource of prepared.plan.hostResources) defineHostResource(linking, resource);
   runSteps(linking, prepared.steps);
-  return linking;
 }
 
 /** Also run to bring a frozen guest back: then its start functions run again. */
@@ -44,6 +45,7 @@ function runStep(linking: Linking, step: PreparedStep): void {
       const { exports } = new WebAssembly.Instance(step.module, imports);
       const instance = linking.coreInstances.push(exports) - 1;
       for (const name of step.memories) linking.memory({ instance, name });
+      linking.guest.meter.attach(exports);
       return;
     }
     case "context":

@@ -3,7 +3,6 @@ import { GuestContext, GuestMemory } from "../canonical/guest-context.ts";
 import type { Realloc, SyncCoreFunction } from "../canonical/guest-context.ts";
 import { Guest } from "../canonical/guest.ts";
 import type { CoreExportReference, CoreImportSource } from "../component/plan.ts";
-import { Trap } from "../engine.ts";
 import type { Links } from "../engine.ts";
 
 export type CoreExports = Readonly<Record<string, WebAssembly.ExportValue>>;
@@ -50,9 +49,6 @@ export class Linking {
     if (!(value instanceof WebAssembly.Memory)) throw inconsistent();
     const known = this.memories.find((candidate) => candidate.memory === value);
     if (known !== undefined) return known;
-    if (!(value.buffer instanceof ArrayBuffer)) {
-      throw new Trap("a memory that is shared between threads is not supported");
-    }
     const memory = new GuestMemory(value);
     this.memories.push(memory);
     return memory;

@@ -1,8 +1,8 @@
 import { compileAsyncExport } from "../async/lift-async-export.ts";
-import type { CoreFunction, SyncCoreFunction } from "../canonical/guest-context.ts";
+import type { CoreFunction } from "../canonical/guest-context.ts";
 import { compileLiftedExport } from "../canonical/lift-export.ts";
 import type { CoreExport, LiftedExport } from "../canonical/lift-export.ts";
-import type { LiftPlan } from "../component/plan.ts";
+import type { CoreExportReference, LiftPlan } from "../component/plan.ts";
 import type { ComponentValue } from "../component/types.ts";
 import type { Linking } from "./linking.ts";
 
@@ -33,8 +33,8 @@ export function prepareLift(plan: LiftPlan): PreparedLift {
       bind: (linking, canSuspend) => {
         const coreExport = {
           cx: linking.context(plan.context),
-          core: onStack(linking.coreFunction(plan.coreFunc), canSuspend),
-          callback: onStack(linking.coreFunction(callback), canSuspend),
+          core: onStack(linking, plan.coreFunc, canSuspend),
+          callback: onStack(linking, callback, canSuspend),
         };
         return (args) => exported.call(coreExport, args);
       },
@@ -43,7 +43,7 @@ export function prepareLift(plan: LiftPlan): PreparedLift {
   const exported = compileLiftedExport(plan.type, plan);
   const bind = (linking: Linking, canSuspend: boolean): CoreExport => ({
     cx: linking.context(plan.context),
-    core: onStack(linking.coreFunction(plan.coreFunc), canSuspend),
+    core: onStack(linking, plan.coreFunc, canSuspend),
     postReturn: linking.optionalCoreFunction(plan.postReturn),
   });
   return {
@@ -56,7 +56,19 @@ export function prepareLift(plan: LiftPlan): PreparedLift {
   };
 }
 
-function onStack(core: SyncCoreFunction, canSuspend: boolean): CoreFunction {
+/** With a stack of its own it can be put aside, also when it only computes for long. */
+function onStack(
+  linking: Linking,
+  reference: CoreExportReference,
+  canSuspend: boolean,
+): CoreFunction {
+  const core = linking.coreFunction(reference);
+  const { meter } = linking.guest;
+  if (!canSuspend) return (...flat) => meter.directly(() => core(...flat));
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- It takes and gives what `core` does.
-  return canSuspend ? (WebAssembly.promising(core) as CoreFunction) : core;
+  const promising = WebAssembly.promising(core) as CoreFunction;
+  return (...flat) => {
+    meter.canWait = true;
+    return promising(...flat);
+  };
 }

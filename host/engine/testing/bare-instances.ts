@@ -1,6 +1,7 @@
 import type { CompiledComponent } from "../engine.ts";
 import { link } from "../link/linker.ts";
 import { preparePlan } from "../link/prepared-plan.ts";
+import { Linking } from "../link/linking.ts";
 import type { CoreExports } from "../link/linking.ts";
 import type { Links } from "../engine.ts";
 
@@ -13,7 +14,8 @@ export function bareInstances(
   links: Links,
 ): () => readonly CoreExports[] {
   const prepared = preparePlan(component);
-  const shared = link(prepared, links);
+  const shared = new Linking(links);
+  link(prepared, shared);
   return () => {
     const instances: CoreExports[] = [];
     for (const step of prepared.steps) {

@@ -33,7 +33,7 @@ export function instantiateRewritten(
   const asked: number[] = [];
   const set = (name: string, value: unknown): void => {
     const target = exports[name];
-    if (target instanceof WebAssembly.Global) Reflect.set(target, "value", value);
+    if (target instanceof WebAssembly.Global) target.value = value;
   };
   set(addedExports.hook, hook);
   set(addedExports.meter, {

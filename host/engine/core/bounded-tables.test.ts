@@ -8,9 +8,8 @@ import { assemble } from "../testing/assemble.ts";
 import { name, section, u32, wholeSection } from "../testing/binary.ts";
 import type { Bytes } from "../testing/binary.ts";
 import { testLimits } from "../testing/limits.ts";
-import { buildStoreGuest, storeWorld } from "../testing/store-guest.ts";
 import { testWorld } from "../testing/world.ts";
-import { boundTables } from "./bound-tables.ts";
+import { rewriteModule } from "./rewrite-module.ts";
 
 const GROWN_MAX = testLimits.grownTableElementsMax;
 
@@ -173,11 +172,6 @@ describe("a bounded module", () => {
     expect(await instance.call("run", [9_999_999])).toBe(FAILED);
   });
 
-  test("is bounded no further", async () => {
-    const { stored } = engine.compile(await buildStoreGuest("async"), storeWorld, testLimits);
-    for (const { bytes } of stored.modules) expect(boundTables(bytes, GROWN_MAX).bytes).toBe(bytes);
-  });
-
   test("is valid, has the same other sections, and no table above the limit", () => {
     fc.assert(
       fc.property(
@@ -186,7 +180,7 @@ describe("a bounded module", () => {
         fc.nat(20_000),
         (tables, memories, max) => {
           const original = moduleWith(tables, memories);
-          const { bytes, makes } = boundTables(original, max);
+          const { bytes, makes } = rewriteModule(original, { grownTableElementsMax: max });
           const code = new WebAssembly.Module(bytes);
           expect(otherSections(bytes)).toEqual(otherSections(original));
           expect(makes.tables).toBe(tables.length);
@@ -211,31 +205,7 @@ describe("a bounded module", () => {
       { numRuns: 200, seed: 20_261_121 },
     );
   });
-
-  test("cut off anywhere is refused at a place in the module, or left to V8", () => {
-    const whole = moduleWith([{ type: [0x70], initial: 1, maximum: undefined }], 1);
-    const refusals = Array.from(whole, (_, length) => refusalOfModule(whole.subarray(0, length)));
-    for (const refused of refusals.filter((error) => error !== undefined)) {
-      expect(refused).toMatchObject({
-        kind: "malformed",
-        offset: undefined,
-        message: expect.stringMatching(/^a core module is invalid: .* of the module$/u),
-      });
-    }
-    const boundaries = refusals.filter((error) => error === undefined);
-    expect(boundaries).toHaveLength(6);
-  });
 });
-
-function refusalOfModule(bytes: Uint8Array): ComponentError | undefined {
-  try {
-    boundTables(bytes, GROWN_MAX);
-    return undefined;
-  } catch (error) {
-    if (error instanceof ComponentError) return error;
-    throw error;
-  }
-}
 
 interface Table {
   readonly type: Bytes;

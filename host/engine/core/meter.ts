@@ -1,0 +1,138 @@
+import type { Bounds } from "../engine.ts";
+import { createHook, WAIT } from "./hook.ts";
+import type { HookTarget } from "./hook.ts";
+import { addedExports } from "./rewrite-module.ts";
+
+/** What a meter needs of its guest. */
+interface MeteredGuest {
+  fail(cause: unknown): Error;
+  suspend<T, R>(
+    pending: Promise<T>,
+    onFulfilled: (value: T) => R,
+    onRejected: (cause: unknown) => Error,
+  ): Promise<R>;
+}
+
+/**
+ * So much fuel a core instance gets at once: 20 to 100 microseconds of compiled code, and some
+ * milliseconds at most, of code that waits for memory with each instruction.
+ */
+const FUEL_GRANT = 250_000;
+const PAGE_BYTES = 65_536;
+
+let hook: WebAssembly.ExportValue | undefined;
+
+/**
+ * What one guest uses: the fuel of all its core instances, and their memories.
+ *
+ * F1. Whoever gave the bounds is asked before a core instance gets more fuel, and may end the guest there:
+ *     what it throws becomes the guest's failure, and a trap that no handler of the guest catches.
+ * F2. A guest is only asked to wait where its stack can be put aside: `canWait` is false where a frame of
+ *     JavaScript is below it.
+ * F3. Pages are counted before a memory gets them: those that there are, and those that were asked for.
+ */
+export class Meter implements HookTarget {
+  readonly #bounds: Bounds;
+  readonly #guest: MeteredGuest;
+  /** Of each core instance: what it has left. */
+  readonly #tanks: WebAssembly.Global[] = [];
+  #granted = 0;
+  #pages = 0;
+  #pending: Promise<void> | undefined;
+  canWait = false;
+
+  constructor(bounds: Bounds, guest: MeteredGuest) {
+    this.#bounds = bounds;
+    this.#guest = guest;
+  }
+
+  get fuelUsed(): number {
+    return this.#granted - this.#tanks.reduce((sum, { value }) => sum + Number(value), 0);
+  }
+
+  /** Those that its core instances begin with, in all. False where they are too many. */
+  reserve(pages: number): boolean {
+    if ((this.#pages + pages) * PAGE_BYTES > this.#bounds.memoryBytesMax) return false;
+    this.#pages += pages;
+    return true;
+  }
+
+  /** Makes a core instance pay, and then runs its start function. */
+  attach(exports: Readonly<Record<string, WebAssembly.ExportValue>>): void {
+    const tank = exports[addedExports.fuel];
+    if (tank instanceof WebAssembly.Global) {
+      this.#tanks.push(tank);
+      hook ??= createHook();
+      setGlobal(exports[addedExports.hook], hook);
+      setGlobal(exports[addedExports.meter], this);
+    }
+    const start = exports[addedExports.start];
+    if (typeof start === "function") this.directly(() => start());
+  }
+
+  /** Its core instances are gone: others will be attached in their place, with as much memory. */
+  detach(): void {
+    this.#granted = this.fuelUsed;
+    this.#tanks.length = 0;
+  }
+
+  /** Attaches others: what they ask for while they start, is counted already. */
+  reattach<T>(link: () => T): T {
+    const pages = this.#pages;
+    this.#pages = 0;
+    try {
+      return link();
+    } catch (error) {
+      this.detach();
+      throw error;
+    } finally {
+      this.#pages = pages;
+    }
+  }
+
+  /** Calls into the guest from JavaScript, on the stack that there is (F2). */
+  directly<T>(call: () => T): T {
+    const couldWait = this.canWait;
+    this.canWait = false;
+    const returned = call();
+    // Not after a throw: then the guest has ended.
+    this.canWait = couldWait;
+    return returned;
+  }
+
+  ask(pages: number): number {
+    try {
+      if (pages === 0) return this.#refuel();
+      if (pages > 0) return this.reserve(pages) ? 1 : 0;
+      this.#pages += pages;
+      return 1;
+    } catch (cause) {
+      throw this.#guest.fail(cause);
+    }
+  }
+
+  wait(): Promise<number> {
+    const pending = this.#pending ?? Promise.resolve();
+    this.#pending = undefined;
+    return this.#guest.suspend(
+      pending,
+      () => this.#grant(),
+      (cause) => this.#guest.fail(cause),
+    );
+  }
+
+  #refuel(): number {
+    this.#pending = this.#bounds.onFuelSpent(this.canWait);
+    return this.#pending === undefined ? this.#grant() : WAIT;
+  }
+
+  #grant(): number {
+    this.#granted += FUEL_GRANT;
+    return FUEL_GRANT;
+  }
+}
+
+function setGlobal(global: WebAssembly.ExportValue | undefined, value: unknown): void {
+  if (!(global instanceof WebAssembly.Global)) throw new Error("a metered module lacks an export");
+  global.value = value;
+}
