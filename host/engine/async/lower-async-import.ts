@@ -7,10 +7,11 @@ import { callHost, liftArguments } from "../canonical/lower-host-function.ts";
 import type { HostFunction } from "../canonical/lower-host-function.ts";
 import { requireMayLeave } from "../canonical/leave.ts";
 import { Loans } from "../canonical/resources.ts";
-import { compileLoweredResult, compileSequence, containsBorrow } from "../canonical/signature.ts";
+import { compileLoweredResult, compileSequence } from "../canonical/signature.ts";
 import type { LoweredResult } from "../canonical/signature.ts";
 import type { StringEncoding } from "../canonical/strings.ts";
 import { trap } from "../canonical/trap.ts";
+import { containsBorrow } from "../component/type-parts.ts";
 import type { ComponentValue, FuncType } from "../component/types.ts";
 import { SUBTASK_STATES, Subtask } from "./subtask.ts";
 

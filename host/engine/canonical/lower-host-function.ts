@@ -6,13 +6,14 @@
 // L2. Whatever the host throws ends the guest (G2): failures that a guest may see are values.
 // L3. A promise that settles after the guest was closed changes nothing.
 
+import { containsBorrow } from "../component/type-parts.ts";
 import type { ComponentValue, FuncType } from "../component/types.ts";
 import type { Guest } from "./guest.ts";
 import type { CoreFunction, CoreResult, CoreValue, GuestContext } from "./guest-context.ts";
 import { FLAT_PARAMS_MAX, FLAT_RESULTS_MAX } from "./layout.ts";
 import { requireMayLeave } from "./leave.ts";
 import { Loans } from "./resources.ts";
-import { compileLoweredResult, compileSequence, containsBorrow } from "./signature.ts";
+import { compileLoweredResult, compileSequence } from "./signature.ts";
 import type { LoweredResult } from "./signature.ts";
 import type { StringEncoding } from "./strings.ts";
 import { trap } from "./trap.ts";

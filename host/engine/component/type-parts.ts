@@ -45,6 +45,11 @@ export function containsPointer(type: ValueType): boolean {
   return type.kind === "string" || type.kind === "list" || partsOf(type).some(containsPointer);
 }
 
+/** Whether a value of it may lend something for a call. */
+export function containsBorrow(type: ValueType): boolean {
+  return type.kind === "borrow" || partsOf(type).some(containsBorrow);
+}
+
 /** As the decoder counts: one for each type, field, case and name. */
 export function countNodes(type: ValueType): number {
   return partsOf(type).reduce((sum, part) => sum + countNodes(part) + 1, 1 + nameCount(type));
