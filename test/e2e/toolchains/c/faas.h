@@ -35,6 +35,7 @@ enum state_error_tag {
   COUNTER_OVERFLOW,
   TOO_MANY_KEYS,
   UNAVAILABLE,
+  NOT_TEXT,
 };
 
 typedef struct {
