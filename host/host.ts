@@ -157,6 +157,7 @@ async function start(
       artifacts,
       compiler,
       runner: scheduler,
+      usage,
       logs,
       metrics,
       logger,

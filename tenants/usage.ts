@@ -62,6 +62,13 @@ export class UsageLedger {
     return Array.from(apps, ([app, counts]) => ({ tenantId, app, counts: { ...counts } }));
   }
 
+  /** Whether one of these counts is reached by what is not stored yet of an app. */
+  hasReached(tenantId: string, app: string, counts: Partial<UsageCounts>): boolean {
+    const pending = this.#pending.get(tenantId)?.get(app);
+    if (pending === undefined) return false;
+    return USAGE_NAMES.some((name) => pending[name] >= (counts[name] ?? Number.POSITIVE_INFINITY));
+  }
+
   /** Everything that is not stored yet, which now is the caller's to store. */
   take(): readonly AppUsage[] {
     const taken = [...this.#pending.keys()].flatMap((tenantId) => this.pending(tenantId));
@@ -111,4 +118,10 @@ export function addUsage(a: UsageCounts, b: UsageCounts): UsageCounts {
   const sum = noUsage();
   for (const name of USAGE_NAMES) sum[name] = a[name] + b[name];
   return sum;
+}
+
+export function subtractUsage(a: UsageCounts, b: UsageCounts): UsageCounts {
+  const rest = noUsage();
+  for (const name of USAGE_NAMES) rest[name] = a[name] - b[name];
+  return rest;
 }

@@ -40,12 +40,21 @@ export interface AppRunner {
   remove(tenantId: string, app: string): Promise<void>;
 }
 
+/** Counts what apps use. */
+export interface UsageKeeper {
+  /** To be awaited before an app runs. */
+  lease(tenantId: string, app: string): Promise<void>;
+  /** Nothing of the app runs any more. */
+  retire(tenantId: string, app: string): Promise<void>;
+}
+
 export interface DeploymentsOptions {
   readonly apps: AppRegistry;
   readonly tenants: TenantRegistry;
   readonly artifacts: ArtifactStore;
   readonly compiler: Compiler;
   readonly runner: AppRunner;
+  readonly usage: UsageKeeper;
   readonly logs: FunctionLogs;
   readonly metrics: HostMetrics;
   readonly logger: Logger;
@@ -177,7 +186,7 @@ export class Deployments {
 
   /** Also what is running of it ends. */
   async remove(tenantId: string, app: string): Promise<void> {
-    const { apps, runner, logs, metrics, logger } = this.#options;
+    const { apps, runner, usage, logs, metrics, logger } = this.#options;
     const { revisions } = apps.get(tenantId, app);
     const ticket = this.#order.begin(`${tenantId}/${app}`);
     try {
@@ -188,6 +197,7 @@ export class Deployments {
       await runner.remove(tenantId, app);
       logs.forget(tenantId, app);
       metrics.forget(tenantId, app);
+      await usage.retire(tenantId, app);
     } finally {
       this.#order.end(ticket);
       this.#sweeper.schedule();
@@ -376,7 +386,7 @@ export class Deployments {
   }
 
   #activate(record: AppRecord): void {
-    const { runner, config, tenants } = this.#options;
+    const { runner, usage, config, tenants } = this.#options;
     const revision = activeRevision(record);
     const effective = this.effectiveConfig(record);
     const quotas = tenants.find(record.tenantId)?.quotas;
@@ -403,7 +413,13 @@ export class Deployments {
         requestsPerSecondMax: effective.requestsPerSecondMax,
       },
       codeBytes: revision.sizes.coreModuleBytes,
-      load: () => this.#load(record, revision),
+      load: async () => {
+        const [component] = await Promise.all([
+          this.#load(record, revision),
+          usage.lease(record.tenantId, record.app),
+        ]);
+        return component;
+      },
     });
   }
 

@@ -418,7 +418,10 @@ export const Usage = Type.Object(
   {
     tenant: TenantName,
     total: UsageTotals,
-    apps: Type.Array(Type.Intersect([Type.Object({ app: AppName }), UsageTotals])),
+    apps: Type.Array(Type.Intersect([Type.Object({ app: AppName }), UsageTotals]), {
+      description: "Deleted apps too, up to 200 apps in all.",
+    }),
+    deleted: UsageTotals,
     quotas: Quotas,
     load: LoadView,
   },

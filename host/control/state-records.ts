@@ -1,4 +1,4 @@
-import type { StateClient, StateValue } from "@downpour/kvs";
+import type { Durability, StateClient, StateValue } from "@downpour/kvs";
 import { isTokenScope, mintToken, noUsage, USAGE_NAMES } from "@downpour/tenants";
 import type { AppUsage, TenantRecords, TokenRecord, UsageCounts } from "@downpour/tenants";
 import type { AppRecords } from "../artifacts/app-registry.ts";
@@ -72,6 +72,24 @@ export async function writeRecentApps(
   await state.write(systemKey("host", "recent-apps"), { kind: "put", value }, "async");
 }
 
+/** Stands for apps whose names are not kept: no app can have this name. */
+export const DELETED_APPS = "";
+
+/** Adds to what an app has used; rejects where one of the counters could not be stored. */
+export async function storeUsage(
+  state: StateClient,
+  { tenantId, app, counts }: AppUsage,
+  durability: Durability,
+): Promise<void> {
+  await Promise.all(
+    USAGE_NAMES.map(async (name) => {
+      if (counts[name] === 0) return;
+      const mutation = { kind: "add", delta: BigInt(counts[name]) } as const;
+      await state.write(usageKey(tenantId, app, name), mutation, durability);
+    }),
+  );
+}
+
 /** Adds what was counted since the last flush. Answers what could not be stored, to be kept. */
 export async function addUsage(
   state: StateClient,
@@ -83,7 +101,7 @@ export async function addUsage(
       await Promise.all(
         USAGE_NAMES.map(async (name) => {
           if (counts[name] === 0) return;
-          const key = systemKey("usage", tenantId, app, toKebab(name));
+          const key = usageKey(tenantId, app, name);
           try {
             await state.write(key, { kind: "add", delta: BigInt(counts[name]) }, "async");
           } catch {
@@ -100,19 +118,29 @@ export async function addUsage(
 
 /** Stored usage of each app of a tenant, deleted apps included. */
 export function readUsage(state: StateClient, tenantId: string): ReadonlyMap<string, UsageCounts> {
-  const names = new Map(USAGE_NAMES.map((name) => [toKebab(name), name]));
   const apps = new Map<string, ReturnType<typeof noUsage>>();
-  const prefix = `${systemKey("usage", tenantId)}/`;
-  for (const key of keysOf(state, prefix)) {
-    const [app, kebab] = key.slice(prefix.length).split("/");
-    const name = names.get(kebab ?? "");
-    const value = state.read(key);
-    if (app === undefined || name === undefined || value?.kind !== "counter") continue;
-    const counts = apps.get(app) ?? noUsage();
-    counts[name] = Number(value.value);
-    apps.set(app, counts);
-  }
+  const add = (prefix: string, appOf: (parts: readonly string[]) => string | undefined): void => {
+    for (const { key, value } of readState(state, prefix)) {
+      const parts = key.slice(prefix.length).split("/");
+      const app = appOf(parts);
+      const name = USAGE_OF.get(parts.at(-1) ?? "");
+      if (app === undefined || name === undefined || value.kind !== "counter") continue;
+      const counts = apps.get(app) ?? noUsage();
+      counts[name] = Number(value.value);
+      apps.set(app, counts);
+    }
+  };
+  add(`${systemKey("usage", tenantId)}/`, ([app]) => app);
+  add(`${systemKey("deleted-usage", tenantId)}/`, () => DELETED_APPS);
   return apps;
+}
+
+const USAGE_OF = new Map(USAGE_NAMES.map((name) => [toKebab(name), name]));
+
+function usageKey(tenantId: string, app: string, name: keyof UsageCounts): string {
+  return app === DELETED_APPS
+    ? systemKey("deleted-usage", tenantId, toKebab(name))
+    : systemKey("usage", tenantId, app, toKebab(name));
 }
 
 /** What lies under a prefix, page by page: a key that is removed meanwhile is not in it. */
@@ -137,8 +165,18 @@ export async function removeAll(state: StateClient, prefix: string): Promise<num
   }
 }
 
-export async function removeUsage(state: StateClient, tenantId: string): Promise<void> {
+/** Forgets what a tenant used, or one of its apps. */
+export async function removeUsage(
+  state: StateClient,
+  tenantId: string,
+  app?: string,
+): Promise<void> {
+  if (app !== undefined) {
+    await removeAll(state, `${systemKey("usage", tenantId, app)}/`);
+    return;
+  }
   await removeAll(state, `${systemKey("usage", tenantId)}/`);
+  await removeAll(state, `${systemKey("deleted-usage", tenantId)}/`);
 }
 
 function* keysOf(state: StateClient, prefix: string): Generator<string> {

@@ -111,3 +111,63 @@ test("the apps that were used last are remembered, most recent first, and no mor
   const second = meter(await openStorage(directory));
   expect(second.recentApps.map(({ app }) => app)).toEqual(["c", "b"]);
 });
+
+test("a crash counts too much, by a lease at most, and never too little", async () => {
+  const directory = newDirectory();
+  const storage = await openStorage(directory);
+  const first = meter(storage);
+  await first.lease("acme", "a");
+  for (let count = 0; count < 50; count += 1) first.record(record("a"));
+  expect((await first.of("acme")).get("a")).toMatchObject({ invocations: 50, bytesIn: 500 });
+  await storage.terminate();
+  const counts = (await meter(await openStorage(directory)).of("acme")).get("a");
+  expect(counts?.invocations).toBeGreaterThanOrEqual(50);
+  expect(counts?.invocations).toBeLessThanOrEqual(1_050);
+  expect(counts?.cpuUs).toBeGreaterThanOrEqual(50 * 100);
+  expect(counts?.bytesOut).toBeGreaterThanOrEqual(50 * 20);
+});
+
+test("half of a lease used up is stored at once", async () => {
+  const storage = await openStorage();
+  const under = meter(storage);
+  await under.lease("acme", "a");
+  for (let count = 0; count < 500; count += 1) under.record(record("a"));
+  // As another process on the same data would find it, with the lease.
+  const found = async (): Promise<number | undefined> =>
+    (await meter(storage).of("acme")).get("a")?.invocations;
+  await expect.poll(found).toBe(1_500);
+});
+
+test("a lease is given back by an orderly end, and by the end of its app", async () => {
+  const directory = newDirectory();
+  const storage = await openStorage(directory);
+  const first = meter(storage);
+  for (const app of ["a", "b"]) {
+    await first.lease("acme", app);
+    await first.lease("acme", app);
+    first.record(record(app));
+  }
+  await first.retire("acme", "b");
+  expect((await first.of("acme")).get("b")).toEqual(ONE);
+  await first.close();
+  await storage.close();
+  const second = meter(await openStorage(directory));
+  expect([...(await second.of("acme"))]).toEqual([
+    ["a", ONE],
+    ["b", ONE],
+  ]);
+});
+
+test("deleted apps do not leave counters without end, and nothing of what they used is lost", async () => {
+  const storage = await openStorage();
+  const under = meter(storage);
+  for (let index = 0; index < 205; index += 1) {
+    under.record(record(`app-${index}`));
+    await under.retire("acme", `app-${index}`);
+  }
+  const apps = await under.of("acme");
+  expect(apps.size).toBe(201);
+  expect(apps.get("")).toMatchObject({ invocations: 5, bytesIn: 50 });
+  await under.remove("acme");
+  expect((await under.of("acme")).size).toBe(0);
+});

@@ -1,13 +1,15 @@
 import type { StateClient } from "@downpour/kvs";
-import { addUsage as sum, noUsage, UsageLedger } from "@downpour/tenants";
+import { addUsage as sum, noUsage, subtractUsage, UsageLedger } from "@downpour/tenants";
 import type { UsageCounts } from "@downpour/tenants";
 import type { InvocationRecord } from "../scheduler/deployed-app.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import {
   addUsage,
+  DELETED_APPS,
   readRecentApps,
   readUsage,
   removeUsage,
+  storeUsage,
   writeRecentApps,
 } from "./state-records.ts";
 import type { RecentApp } from "./state-records.ts";
@@ -20,15 +22,43 @@ export interface UsageMeterOptions {
   readonly logger: Logger;
 }
 
+/**
+ * What is stored ahead of an app's use, as long as it may be called. Half of it is more than a host
+ * does in the time of a commit; a crash leaves it counted.
+ */
+const LEASE: UsageCounts = {
+  ...noUsage(),
+  invocations: 1_000,
+  cpuUs: 2_000_000,
+  bytesIn: 16 * 1_024 * 1_024,
+  bytesOut: 16 * 1_024 * 1_024,
+};
+
+const HALF_LEASE: Partial<UsageCounts> = {
+  invocations: LEASE.invocations / 2,
+  cpuUs: LEASE.cpuUs / 2,
+  bytesIn: LEASE.bytesIn / 2,
+  bytesOut: LEASE.bytesOut / 2,
+};
+
+/** Of so many apps the usage is kept by name, after they are deleted too; that of further ones as one sum. */
+const NAMED_APPS_MAX = 200;
+
 // Owns what tenants used: counts invocations in memory and adds them to counters in the store.
 //
-// U1. A crash loses what was counted since the last flush and the store's last batch: at most
-//     `flushIntervalMs` and a few milliseconds. A shutdown loses nothing.
-// U2. What could not be stored is counted with the next flush. It is never counted twice.
+// U1. Nothing is under-counted by a crash of what an app that holds a lease did, as far as the lease goes:
+//     invocations, processor time and bytes. The lease is durable before the app runs, and is counted until an
+//     orderly end gives it back: a crash counts at most a lease for each app too much. When half of it
+//     is used up, what was counted is stored at once.
+// U2. What a crash loses of the other counters is what was counted since the last flush.
+// U3. What could not be stored is counted with the next flush. It is never counted twice.
 export class UsageMeter {
   readonly #options: UsageMeterOptions;
   readonly #ledger = new UsageLedger();
   readonly #timer: NodeJS.Timeout;
+  /** By tenant and app; while a lease is being stored, its promise. */
+  readonly #leases = new Map<string, Promise<boolean>>();
+  readonly #leased = new Set<string>();
   #recent: readonly RecentApp[];
   #flushing: Promise<void> | undefined;
 
@@ -54,12 +84,52 @@ export class UsageMeter {
       bytesIn: record.inputBytes,
       bytesOut: record.outputBytes,
     });
+    const { tenantId, app } = record.identity;
+    if (this.#ledger.hasReached(tenantId, app, HALF_LEASE)) void this.flush();
   }
 
-  /** What each app of the tenant used since it was created, up to now. Waits for a flush under way. */
+  /** To be awaited before an app runs (U1). Where the store takes no lease, the app runs without one. */
+  async lease(tenantId: string, app: string): Promise<void> {
+    const key = `${tenantId}/${app}`;
+    let leased = this.#leases.get(key);
+    if (leased === undefined) {
+      leased = storeUsage(this.#options.state, { tenantId, app, counts: LEASE }, "durable").then(
+        () => true,
+        (err: unknown) => {
+          this.#options.logger.warn({ err, tenantId, app }, "usage could not be counted ahead");
+          return false;
+        },
+      );
+      this.#leases.set(key, leased);
+    }
+    if (await leased) this.#leased.add(key);
+    else this.#leases.delete(key);
+  }
+
+  /** The app is gone, and nothing of it runs any more: what it used stays counted. */
+  async retire(tenantId: string, app: string): Promise<void> {
+    await this.flush();
+    await this.#giveBack(tenantId, app);
+    const apps = readUsage(this.#options.state, tenantId);
+    const counts = apps.get(app);
+    if (apps.size <= NAMED_APPS_MAX || counts === undefined) return;
+    // First counted twice, then once: a crash in between under-counts nothing.
+    await storeUsage(this.#options.state, { tenantId, app: DELETED_APPS, counts }, "durable");
+    await removeUsage(this.#options.state, tenantId, app);
+  }
+
+  /**
+   * What each app of the tenant used since it was created, up to now; under `DELETED_APPS` what those used
+   * whose names are not kept. Waits for a flush under way.
+   */
   async of(tenantId: string): Promise<ReadonlyMap<string, UsageCounts>> {
     await this.#flushing;
-    const apps = new Map(readUsage(this.#options.state, tenantId));
+    const apps = new Map(
+      Array.from(readUsage(this.#options.state, tenantId), ([app, counts]) => [
+        app,
+        this.#leased.has(`${tenantId}/${app}`) ? subtractUsage(counts, LEASE) : counts,
+      ]),
+    );
     for (const { app, counts } of this.#ledger.pending(tenantId)) {
       apps.set(app, sum(apps.get(app) ?? noUsage(), counts));
     }
@@ -70,6 +140,11 @@ export class UsageMeter {
   async remove(tenantId: string): Promise<void> {
     await this.#flushing;
     this.#ledger.forget(tenantId);
+    for (const key of this.#leased) {
+      if (!key.startsWith(`${tenantId}/`)) continue;
+      this.#leased.delete(key);
+      this.#leases.delete(key);
+    }
     await removeUsage(this.#options.state, tenantId);
   }
 
@@ -85,6 +160,25 @@ export class UsageMeter {
     clearInterval(this.#timer);
     await this.#flushing;
     await this.flush();
+    await Promise.all(
+      Array.from(this.#leased, (key) => {
+        const [tenantId = "", app = ""] = key.split("/");
+        return this.#giveBack(tenantId, app);
+      }),
+    );
+  }
+
+  async #giveBack(tenantId: string, app: string): Promise<void> {
+    const key = `${tenantId}/${app}`;
+    await this.#leases.get(key);
+    this.#leases.delete(key);
+    if (!this.#leased.delete(key)) return;
+    const counts = subtractUsage(noUsage(), LEASE);
+    try {
+      await storeUsage(this.#options.state, { tenantId, app, counts }, "durable");
+    } catch (err) {
+      this.#options.logger.warn({ err, tenantId, app }, "usage was counted too high");
+    }
   }
 
   async #flush(): Promise<void> {

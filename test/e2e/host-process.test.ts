@@ -340,6 +340,18 @@ describe("after kill -9 and another start", () => {
     expect((await next.api("GET", "/v1/state")).json()).toEqual({ entries: [] });
   });
 
+  test("usage is not counted too low by a kill, however seldom it is stored", async () => {
+    await using host = await HostUnderTest.start({ flags: ["--usage-flush-interval-ms=3600000"] });
+    const tenant = await host.tenant("acme");
+    await tenant.deploy("app", await behaviours());
+    for (let n = 0; n < 5; n += 1) await tenant.invoke("app/version", null);
+    await host.kill();
+    await using again = await host.restart();
+    const usage = (await tenant.on(again).api("GET", "/v1/usage")).json();
+    expect(at(usage, "total", "invocations")).toBeGreaterThanOrEqual(5);
+    expect(at(usage, "total", "invocations")).toBeLessThanOrEqual(1_005);
+  });
+
   test("usage is there, but for what came after the last flush", async () => {
     await using host = await HostUnderTest.start({ flags: ["--usage-flush-interval-ms=100"] });
     const tenant = await host.tenant("acme");

@@ -100,6 +100,7 @@ test("a revision that another engine made is compiled anew once, however often i
       artifacts,
       compiler,
       runner,
+      usage: { lease: async () => undefined, retire: async () => undefined },
       logs: new FunctionLogs({
         entriesPerAppMax: 1,
         bytesPerAppMax: 1,

@@ -3,6 +3,7 @@ import { addUsage, noUsage } from "@downpour/tenants";
 import { requireAccess, tenantOf } from "../authentication.ts";
 import type { ControlPlane } from "../control-plane.ts";
 import { Health, Readiness, Usage, WhoAmI } from "../schemas.ts";
+import { DELETED_APPS } from "../state-records.ts";
 import { toUsageTotals } from "../views.ts";
 
 /** What a tenant used. */
@@ -26,12 +27,16 @@ export function usageRoutes({
       },
       async (request) => {
         const { tenantId, quotas } = tenantOf(request);
-        const apps = [...(await usage.of(tenantId))].toSorted(([a], [b]) => (a < b ? -1 : 1));
+        const used = await usage.of(tenantId);
+        const apps = [...used].toSorted(([a], [b]) => (a < b ? -1 : 1));
         const total = apps.reduce((sum, [, counts]) => addUsage(sum, counts), noUsage());
         return {
           tenant: tenantId,
           total: toUsageTotals(total),
-          apps: apps.map(([name, counts]) => ({ app: name, ...toUsageTotals(counts) })),
+          apps: apps
+            .filter(([name]) => name !== DELETED_APPS)
+            .map(([name, counts]) => ({ app: name, ...toUsageTotals(counts) })),
+          deleted: toUsageTotals(used.get(DELETED_APPS) ?? noUsage()),
           quotas,
           load: loads.loadOf(tenantId),
         };
