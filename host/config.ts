@@ -51,6 +51,23 @@ export const HostConfigSchema = Type.Object(
       1_000_000,
       "Connections of clients at once; further ones are closed before anything is read.",
     ),
+    connectionsPerAddressMax: count(
+      10_000,
+      1,
+      1_000_000,
+      "The same of one address; behind a proxy all have the proxy's.",
+    ),
+    requestBodyTimeoutMs: ms(
+      30_000,
+      100,
+      300_000,
+      "How long the body of a request but an upload may take; then its connection is closed.",
+    ),
+    unreadBytesMax: bytes(
+      256 * MIB,
+      16_384 * MIB,
+      "What clients have not read yet of their answers, in all; then the connections with the most are closed.",
+    ),
     dataDirectory: Type.String({
       minLength: 1,
       default: "./.downpour/data",
@@ -86,6 +103,12 @@ export const HostConfigSchema = Type.Object(
       1,
       1_000_000,
       "Entries that one invocation may log; further ones are dropped.",
+    ),
+    stateOperationsPerInvocationMax: count(
+      100_000,
+      1,
+      1_000_000_000,
+      "What one invocation may ask of the state: reads, writes and listings.",
     ),
     metadataBytesMax: bytes(8 * KIB, 64 * KIB, "Request headers passed to a function, in all."),
 
@@ -212,7 +235,7 @@ export const HostConfigSchema = Type.Object(
       10_000,
       100,
       3_600_000,
-      "How often usage is stored: what a crash loses of it.",
+      "How often usage is stored, beside what is stored ahead.",
     ),
     prewarmAppsMax: count(
       16,

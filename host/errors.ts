@@ -55,6 +55,7 @@ export const ERROR_CODES = {
   EXECUTOR_LOST: { status: 503, retryable: true },
   OUT_OF_MEMORY: { status: 503, retryable: true },
   HOST_DRAINING: { status: 503, retryable: true },
+  STATE_OPERATIONS_EXCEEDED: { status: 403, retryable: false },
   // State.
   STATE_KEY_INVALID: { status: 400, retryable: false },
   STATE_KIND_MISMATCH: { status: 409, retryable: false },

@@ -70,6 +70,8 @@ export interface AppIdentity {
 export interface AppLimits {
   readonly resultBytesMax: number;
   readonly stateValueBytesMax: number;
+  /** Of one invocation. */
+  readonly stateOperationsMax: number;
   readonly logMessageBytesMax: number;
   /** Of one invocation. */
   readonly logEntriesMax: number;

@@ -400,6 +400,7 @@ export class Deployments {
       executorLimits: {
         resultBytesMax: config.resultBytesMax,
         stateValueBytesMax: capped(config.stateValueBytesMax, quotas?.stateValueBytesMax),
+        stateOperationsMax: config.stateOperationsPerInvocationMax,
         logMessageBytesMax: config.logMessageBytesMax,
         logEntriesMax: config.logEntriesPerInvocationMax,
         idleInstancesMax: effective.idleInstancesMax,

@@ -9,6 +9,8 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** The code for a body over the limit of this route. */
     readonly tooLarge?: ErrorCode;
+    /** Its body is taken while it comes, and may take as long as any request. */
+    readonly isStreamed?: boolean;
     /** The media types that this route takes, for people. */
     readonly accepts?: string;
   }

@@ -2,7 +2,9 @@ import type { Socket } from "node:net";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import Fastify from "fastify";
 import type { FastifyInstance, HTTPMethods, RouteOptions } from "fastify";
+import type { HostConfig } from "../config.ts";
 import { HostError } from "../errors.ts";
+import { ClientWatch } from "./client-watch.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import { compileValidator } from "./json-body.ts";
 import { describeApi } from "./openapi.ts";
@@ -48,6 +50,7 @@ export async function buildServer(plane: ControlPlane): Promise<FastifyInstance>
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   app.server.maxConnections = plane.config.connectionsMax;
+  watchClients(app, plane.config);
   app.setErrorHandler(problemHandler(plane.logger));
   app.setNotFoundHandler((_request, reply) =>
     sendProblem(reply, new HostError("ROUTE_NOT_FOUND", "there is no such route")),
@@ -81,6 +84,31 @@ export async function buildServer(plane: ControlPlane): Promise<FastifyInstance>
   });
   refuseOtherMethods(app, methodsOf);
   return app;
+}
+
+function watchClients(app: FastifyInstance, config: HostConfig): void {
+  const watch = new ClientWatch(config);
+  watch.attach(app.server);
+  app.addHook("onRequest", (request, _reply, done) => {
+    // An upload streams, and has the time of a whole request.
+    if (!request.raw.complete && request.routeOptions.config.isStreamed !== true) {
+      watch.beginBody(request);
+    }
+    done();
+  });
+  app.addHook("preHandler", (request, _reply, done) => {
+    watch.endBody(request);
+    done();
+  });
+  // Also of those that are refused before their handler.
+  app.addHook("onResponse", (request, _reply, done) => {
+    watch.endBody(request);
+    done();
+  });
+  app.addHook("onRequestAbort", (request, done) => {
+    watch.endBody(request);
+    done();
+  });
 }
 
 /** Unique in this process and, by the time it starts with, in all that ran before it. */

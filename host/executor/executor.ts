@@ -318,6 +318,7 @@ function logFailure(scope: InstanceScope, error: ErrorWire): void {
       );
       break;
     case "GUEST_TRAPPED":
+    case "STATE_OPERATIONS_EXCEEDED":
     case "DEADLINE_EXCEEDED":
     case "OUT_OF_MEMORY":
     case "RESULT_UNSERIALIZABLE":

@@ -22,6 +22,7 @@ function fakeInstance(onFreeze: () => void): Instance {
 const limits = {
   resultBytesMax: 1,
   stateValueBytesMax: 1,
+  stateOperationsMax: 1,
   logMessageBytesMax: 1,
   logEntriesMax: 1,
   idleInstancesMax: 1,

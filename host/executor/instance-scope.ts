@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { OutputGate } from "@downpour/kvs";
+import { HostError } from "../errors.ts";
 import type { LineWriter } from "../engine/wasi/line-writer.ts";
 import type { AppIdentity, AppLimits, Invocation, LogEntry, LogLevel } from "../protocol.ts";
 
@@ -20,6 +21,7 @@ export class InstanceScope {
   #invocation: Invocation | undefined;
   #gate = new OutputGate();
   #logEntries = 0;
+  #stateOperations = 0;
   #runningSinceMs = 0;
   #waits = 0;
   #cpuMs = 0;
@@ -55,6 +57,7 @@ export class InstanceScope {
     this.#invocation = invocation;
     this.#gate = new OutputGate();
     this.#logEntries = 0;
+    this.#stateOperations = 0;
     this.#cpuMs = 0;
     this.#waits = 0;
     this.#runningSinceMs = performance.now();
@@ -93,6 +96,18 @@ export class InstanceScope {
   /** The guest writes no more in this call: what it left unfinished becomes entries of the log. */
   finishLines(): void {
     for (const writer of this.#writers) writer.close();
+  }
+
+  /** Throws what ends the call where it asks more of the state than it may. */
+  takeStateOperation(): void {
+    this.#stateOperations += 1;
+    const { stateOperationsMax } = this.limits;
+    if (this.#stateOperations <= stateOperationsMax) return;
+    throw new HostError(
+      "STATE_OPERATIONS_EXCEEDED",
+      `an invocation may ask ${stateOperationsMax} things of the state`,
+      { details: { stateOperationsMax } },
+    );
   }
 
   /** Cuts a long message and, past the limit of entries for one invocation, says once that entries are missing. */

@@ -8,6 +8,7 @@ import { toOutcomeError, toPayload } from "./outcome.ts";
 const limits: AppLimits = {
   resultBytesMax: 10,
   stateValueBytesMax: 1,
+  stateOperationsMax: 1,
   logMessageBytesMax: 1,
   logEntriesMax: 1,
   idleInstancesMax: 1,

@@ -47,6 +47,7 @@ afterAll(async () => {
 const limits: AppLimits = {
   resultBytesMax: 100_000,
   stateValueBytesMax: 100_000,
+  stateOperationsMax: 500,
   logMessageBytesMax: 1000,
   logEntriesMax: 3,
   idleInstancesMax: 8,
@@ -312,6 +313,16 @@ test("a function that logs past its limit is cut once, with a notice", async () 
     "entry 2",
     expect.stringContaining("the limit is 3"),
   ]);
+});
+
+test("a function that asks more of the state than it may is ended, and the next call is counted anew", async () => {
+  const running = await start();
+  running.deploy(deployed());
+  expect(text((await running.invoke(call("readOften", "500"))).outcome)).toBe('"read"');
+  expect(text((await running.invoke(call("readOften", "500"))).outcome)).toBe('"read"');
+  const { outcome } = await running.invoke(call("readOften", "501"));
+  expect(text(outcome)).toBe("STATE_OPERATIONS_EXCEEDED");
+  expect(logged.at(-1)?.message).toContain("STATE_OPERATIONS_EXCEEDED");
 });
 
 describe("a deadline", () => {

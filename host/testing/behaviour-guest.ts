@@ -24,6 +24,10 @@ const functions = {
   addForever: (input) => {
     for (;;) state.counterAdd(text(input.body), 1, "durable");
   },
+  readOften: (input) => {
+    for (let read = 0; read < Number(text(input.body)); read += 1) state.counterValue("none");
+    return json("read");
+  },
   read: (input) => json(Number(state.counterValue(text(input.body)))),
   sleep: (input) => {
     clock.subscribeDuration(Number(text(input.body)) * 1000000).block();

@@ -33,7 +33,7 @@ export function uploadRoute(plane: ControlPlane, schema: FastifySchema): Fastify
         schema,
         // The limit depends on the tenant, and is checked below and while the body streams.
         bodyLimit: Number.MAX_SAFE_INTEGER,
-        config: { accepts: MEDIA_TYPES[0] ?? "" },
+        config: { accepts: MEDIA_TYPES[0] ?? "", isStreamed: true },
       },
       async (request, reply) => {
         const tenant = tenantOf(request);

@@ -33,6 +33,7 @@ export function stateCapability(
   const prefix = tenantPrefix(scope.app.tenantId);
 
   function get(key: string): Result<Uint8Array | undefined> {
+    scope.takeStateOperation();
     const invalid = checkKey(key);
     if (invalid !== undefined) return invalid;
     try {
@@ -51,6 +52,7 @@ export function stateCapability(
     level: Durability,
     toValue: (result: WriteResult) => T,
   ): Result<T> | Promise<Result<T>> {
+    scope.takeStateOperation();
     const invalid = checkKey(key);
     if (invalid !== undefined) return invalid;
     try {
@@ -111,6 +113,7 @@ export function stateCapability(
         put(key, encoder.encode(value), level),
       delete: (key: string, level: Durability) => write(key, { kind: "delete" }, level, nothing),
       "list-keys": (keyPrefix: string, after: string | undefined, limit: number) => {
+        scope.takeStateOperation();
         if (limit > PAGE_KEYS_MAX) return failure({ tag: "too-many-keys", val: PAGE_KEYS_MAX });
         if (Buffer.byteLength(keyPrefix) > STATE_KEY_BYTES_MAX || limit === 0) {
           return { tag: "ok", val: { keys: [], next: undefined } };
@@ -129,6 +132,7 @@ export function stateCapability(
         }
       },
       "counter-value": (key: string): Result<bigint> => {
+        scope.takeStateOperation();
         const invalid = checkKey(key);
         if (invalid !== undefined) return invalid;
         try {
