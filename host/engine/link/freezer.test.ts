@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { func, u32 } from "../component/wit-types.ts";
 import { createEngine } from "../create-engine.ts";
 import { Trap } from "../engine.ts";
-import type { Instance, Links, World } from "../engine.ts";
+import type { Bounds, Instance, Links, World } from "../engine.ts";
 import { assemble } from "../testing/assemble.ts";
 import { testLimits } from "../testing/limits.ts";
 import { buildStoreGuest, storeLinks, storeWorld } from "../testing/store-guest.ts";
@@ -31,10 +31,10 @@ function linksTo(host: Host): Links {
   };
 }
 
-async function instantiate(text: string, host: Host = {}): Promise<Instance> {
+async function instantiate(text: string, host: Host = {}, bounds?: Bounds): Promise<Instance> {
   const bytes = await assemble(`(component ${text})`);
   const { component } = engine.compile(bytes, testWorld, testLimits);
-  return engine.instantiate(component, linksTo(host));
+  return engine.instantiate(component, linksTo(host), bounds);
 }
 
 const LIFT_RUN = `(func $run (param "x" u32) (result u32) (canon lift (core func $c "run")))
@@ -225,6 +225,20 @@ describe("a frozen instance", () => {
     expect(await callFrozen(instance, [10, 10])).toEqual([11, 11]);
   });
 
+  test("is dead where its bounds end it while it is brought back", async () => {
+    let isLate = false;
+    const onFuelSpent = (): undefined => {
+      if (isLate) throw new Error("the deadline");
+    };
+    const bounds = { memoryBytesMax: Infinity, onFuelSpent };
+    const instance = await instantiate(computesAtStart(1_000_000), {}, bounds);
+    expect(await callFrozen(instance, [7])).toEqual([1_000_007]);
+    expect(instance.freeze()).toBe(true);
+    isLate = true;
+    await expect(instance.call("run", [7])).rejects.toThrow("the deadline");
+    expect(instance.isDead).toBe(true);
+  });
+
   test("may come from another thread's compilation", async () => {
     const bytes = await assemble(
       `(component ${program("(global.set 0 (i32.add (global.get 0) (i32.const 1))) (global.get 0)", "(global (mut i32) (i32.const 0))")})`,
@@ -265,6 +279,17 @@ const SLEEPER = `
       (drop (call $sleep (local.get 0) (i32.const 64)))
       (i32.const 0))
     (func (export "[callback][async-lift]start") (param i32 i32 i32) (result i32) unreachable))`;
+
+function computesAtStart(rounds: number): string {
+  return program(
+    "(i32.add (global.get $n) (local.get $x))",
+    `(global $n (mut i32) (i32.const 0))
+     (func $start (loop
+       (global.set $n (i32.add (global.get $n) (i32.const 1)))
+       (br_if 0 (i32.lt_u (global.get $n) (i32.const ${rounds})))))
+     (start $start)`,
+  );
+}
 
 const CALLS_HOST_AT_START = `
   (import "test:host/things@1.2.3" (instance $t
@@ -329,6 +354,7 @@ describe("an instance is not frozen, and goes on", () => {
       [5, 7, 7],
     ],
     ["where its start function calls the host", CALLS_HOST_AT_START, [1, 2], [8, 9]],
+    ["where its start function computes for long", computesAtStart(20_000_000), [1], [20_000_001]],
     [
       "while a global is not a number",
       program(

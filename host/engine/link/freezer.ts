@@ -1,6 +1,6 @@
 import type { ComponentInstance } from "../canonical/component-instance.ts";
 import type { CoreValue } from "../canonical/guest-context.ts";
-import type { Guest } from "../canonical/guest.ts";
+import { Guest } from "../canonical/guest.ts";
 import { uncatchableTrap } from "../canonical/trap.ts";
 import type { Links } from "../engine.ts";
 import { Linking } from "./linking.ts";
@@ -24,15 +24,15 @@ export interface FrozenGuest {
  * the heap of all else that an instance keeps, and its memories gigabytes of address space.
  *
  * Z1. Core instances are always the same when their start functions have run: those call nothing of
- *     the host or the engine (tried once for each plan, with functions that refuse), and WebAssembly
- *     is deterministic. So what a guest changed since is all there is to keep, and running the start
- *     functions again is seen by nobody.
+ *     the host or the engine and compute for a moment only (tried once for each plan, with functions
+ *     and bounds that refuse), and WebAssembly is deterministic. So what a guest changed since is all
+ *     there is to keep, and running the start functions again is seen by nobody.
  * Z2. Memories and mutable globals are all that a guest can have changed (`exposeState`).
  * Z3. Nothing but the core instances is made anew: handles and their objects stay as they are.
  */
 export class Freezer {
   readonly #steps: readonly PreparedStep[];
-  /** Memories as start functions leave them; made for the first guest that is frozen, and null where they call the host. */
+  /** Memories as start functions leave them; made for the first guest that is frozen, and null where they call the host, or compute for long. */
   #initial: readonly MemoryImage[] | null | undefined;
 
   constructor(steps: readonly PreparedStep[]) {
@@ -61,6 +61,12 @@ export class Freezer {
     if (globals.some((value) => Number.isNaN(value))) return undefined;
     const initial = (this.#initial ??= initialMemories(this.#steps));
     if (initial === null) return undefined;
+    // Its bounds may have refused memory to its start functions: it began as another.
+    const isSmaller = initial.some(
+      ({ memoryBytes: initialBytes }, index) =>
+        initialBytes > (linking.memories[index]?.byteLength ?? 0),
+    );
+    if (isSmaller) return undefined;
     const memories = linking.memories.map((memory, index) =>
       MemoryImage.of(memory.bytes(), initial[index]),
     );
@@ -93,20 +99,29 @@ const WASM_PAGE_BYTES = 65_536;
 /** Of one instance: looking through them, and copying what changed, holds the thread for some milliseconds. */
 const MEMORY_BYTES_MAX = 8 * 1024 * 1024;
 
+/** Grants of fuel: some milliseconds. They run on a thread that others wait for, in no one's invocation. */
+const START_GRANTS_MAX = 100;
+
 function initialMemories(steps: readonly PreparedStep[]): readonly MemoryImage[] | null {
-  const linking = new Linking({});
-  let isHostCalled = false;
+  let isRefused = false;
+  let grants = 0;
   const refuse = (): never => {
-    isHostCalled = true;
+    isRefused = true;
     throw uncatchableTrap();
   };
+  const onFuelSpent = (): undefined => {
+    grants += 1;
+    if (grants > START_GRANTS_MAX) refuse();
+  };
+  const guest = new Guest(undefined, { memoryBytesMax: MEMORY_BYTES_MAX, onFuelSpent });
+  const linking = new Linking({}, guest);
   try {
     for (const step of steps) {
       if (step.kind === "core-instance") runSteps(linking, [step]);
       else if (step.kind === "trampoline") linking.trampolines.push(refuse);
     }
   } catch (error) {
-    if (isHostCalled) return null;
+    if (isRefused || error instanceof WebAssembly.RuntimeError) return null;
     throw error;
   }
   return linking.memories.map((memory) => MemoryImage.of(memory.bytes(), undefined));

@@ -111,7 +111,10 @@ export class LinkedInstance implements Instance {
     return exported;
   }
 
-  /** Where it cannot be brought back now, it stays frozen: the call was never started. */
+  /**
+   * Where there is no memory to bring it back, it stays frozen: the call was never started. Where its
+   * bounds ended it meanwhile, it is dead.
+   */
   #thawed(): Linking {
     const { freezer } = this.#prepared;
     if (this.#frozen !== undefined && freezer !== undefined) {
@@ -119,7 +122,9 @@ export class LinkedInstance implements Instance {
       try {
         this.#linking = this.#meter.reattach(() => freezer.thaw(frozen));
       } catch (error) {
-        throw startError(frozen.guest, error);
+        const startFailure = startError(frozen.guest, error);
+        if (frozen.guest.failure !== undefined) this.#die();
+        throw startFailure;
       }
       this.#frozen = undefined;
     }
@@ -147,6 +152,7 @@ export class LinkedInstance implements Instance {
 
   #die(): void {
     const guest = (this.#linking ?? this.#frozen)?.guest;
+    this.#meter.detach();
     this.#linking = undefined;
     this.#frozen = undefined;
     this.#running = undefined;
