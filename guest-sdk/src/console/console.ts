@@ -43,7 +43,7 @@ export function resetConsole(): void {
 
 function emit(level: WitLogLevel, text: string): void {
   const message = indent === "" ? text : indent + text.replaceAll("\n", `\n${indent}`);
-  if (isServing()) {
+  if (isServing) {
     write(level, message.toWellFormed());
   } else if (buildLog.length < BUILD_ENTRIES_MAX) {
     buildLog.push({ level, message: cut(message, BUILD_MESSAGE_CHARACTERS_MAX).toWellFormed() });

@@ -17,5 +17,5 @@ export const instancePerformance: Performance = Object.freeze({
   get timeOrigin() {
     return timeOriginMs;
   },
-  now: () => (isServing() ? engineClock.now() - originMs : 0),
+  now: () => (isServing ? engineClock.now() - originMs : 0),
 });

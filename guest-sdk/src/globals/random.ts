@@ -20,7 +20,7 @@ onServing(() => {
 });
 
 function seed(randomBytes: (length: number) => Uint8Array): void {
-  const bytes = isServing()
+  const bytes = isServing
     ? randomBytes(SEED_BYTES)
     : Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12);
   const view = new DataView(bytes.buffer, bytes.byteOffset, SEED_BYTES);

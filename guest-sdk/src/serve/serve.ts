@@ -59,23 +59,29 @@ export function serve(exported: Readonly<Record<string, unknown>>, lineTable: st
 }
 
 function run(definition: RunnableFunction, input: Payload): Payload | Promise<Payload> {
+  const { kind, parseInput, handler } = definition;
   let output: unknown;
   try {
-    const value = definition.kind === "raw" ? toRawInput(input) : decodeInput(input);
-    const parsed = definition.parseInput === undefined ? value : parse(definition, value);
-    output = isThenable(parsed)
-      ? Promise.resolve(parsed).then((settled) => definition.handler(settled, context))
-      : definition.handler(parsed, context);
+    const value = kind === "raw" ? toRawInput(input) : decodeInput(input);
+    output =
+      parseInput === undefined
+        ? handler(value, context)
+        : handleParsed(parse(parseInput, value), handler);
   } catch (thrown) {
     throw new HandleFailure(toFailure(thrown));
   }
-  if (!isThenable(output)) return encode(definition.kind, output);
+  if (typeof output !== "object" || !isThenable(output)) return encode(kind, output);
   return Promise.resolve(output).then(
-    (settled) => encode(definition.kind, settled),
+    (settled) => encode(kind, settled),
     (thrown: unknown) => {
       throw new HandleFailure(toFailure(thrown));
     },
   );
+}
+
+function handleParsed(parsed: unknown, handler: RunnableFunction["handler"]): unknown {
+  if (!isThenable(parsed)) return handler(parsed, context);
+  return Promise.resolve(parsed).then((settled) => handler(settled, context));
 }
 
 function isThenable(value: unknown): boolean {
@@ -83,9 +89,9 @@ function isThenable(value: unknown): boolean {
 }
 
 /** What a parser throws says that the input is wrong, unless it is a failure of the author's. */
-function parse(definition: RunnableFunction, value: unknown): unknown {
+function parse(parseInput: (value: unknown) => unknown, value: unknown): unknown {
   try {
-    const parsed = definition.parseInput?.(value);
+    const parsed = parseInput(value);
     return isThenable(parsed) ? Promise.resolve(parsed).catch(refuseInput) : parsed;
   } catch (thrown) {
     return refuseInput(thrown);

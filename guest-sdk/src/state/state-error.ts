@@ -1,5 +1,5 @@
 import type { WitStateError } from "downpour:faas/state@0.1.0";
-import { requireServing } from "../phase.ts";
+import { isServing, requireServing } from "../phase.ts";
 
 export type StateErrorKind = WitStateError["tag"];
 
@@ -86,7 +86,7 @@ export class NotTextError extends StateError {
  * QuickJS's bindings would end the instance, StarlingMonkey's would make one key of many.
  */
 export function requireKey(key: string): void {
-  requireServing("state");
+  if (!isServing) requireServing("state");
   if (key.isWellFormed()) return;
   throw new InvalidKeyError("it holds half a character (a lone surrogate), which is not in UTF-8");
 }
