@@ -24,7 +24,7 @@ setFlagsFromString("--expose-gc");
 const collectGarbage: unknown = runInNewContext("gc");
 
 /** That many idle instances an executor leaves linked. */
-const LINKED = 64;
+const LINKED = 32;
 const IDLE = parameter("engine_idle", { smoke: 100, full: 1_000 });
 const MANY = parameter("engine_many", { smoke: 200, full: 5_000 });
 const MAJOR_GCS = 9;

@@ -105,7 +105,7 @@ test("a forgotten revision leaves nothing idle", () => {
   expect(pool.reserve()).toBe(true);
 });
 
-const LINKED_IDLE_MAX = 64;
+const LINKED_IDLE_MAX = 32;
 /** Later than any instance of these tests may be linked without use. */
 const NEXT_MS = 10_000;
 

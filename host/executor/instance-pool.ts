@@ -11,7 +11,7 @@ export interface PooledInstance {
 }
 
 /** Idle instances that stay linked for good: V8 takes 130 KB of heap for a QuickJS guest, and 0.1 ms of each major collection. */
-const LINKED_IDLE_MAX = 64;
+const LINKED_IDLE_MAX = 32;
 /** Used again sooner, an instance is not idle: freezing it costs half a millisecond, and its next call one more. */
 const LINKED_IDLE_MS = 5_000;
 /** Linear memory that a sweep looks through: it holds the thread for some ten milliseconds. */
