@@ -197,3 +197,17 @@ async function serveWithoutToken(
   });
   return { client, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
 }
+
+test("an address that cannot be asked says why", async () => {
+  // Browsers and Node ask no one at the port of an old protocol.
+  const client = new ApiClient({
+    url: "http://127.0.0.1:9",
+    token: undefined,
+    urlSource: "the test",
+    tokenSource: undefined,
+  });
+  await expect(client.json("GET", "/")).rejects.toMatchObject({
+    code: "HOST_UNREACHABLE",
+    message: "no host answers at http://127.0.0.1:9 (bad port)",
+  });
+});

@@ -230,7 +230,8 @@ export class ApiClient {
         return token === undefined
           ? [
               "No token was sent. It comes from --token-file, DOWNPOUR_TOKEN, or .downpour/token,",
-              "which `downpour dev` writes. An operator makes one with `downpour tenants create`.",
+              "which `downpour dev` writes: from another folder, name the project's with -C <folder>.",
+              "An operator makes one with `downpour tenants create`.",
             ].join("\n")
           : `The token comes from ${tokenSource}, the URL from ${urlSource}: do they belong together?`;
       case "FORBIDDEN":
@@ -337,7 +338,9 @@ function exitOf(status: number, code: string): ExitName {
 }
 
 function networkCode(cause: unknown): string {
+  let innermost = "unknown failure";
   for (let error = cause; error instanceof Error; error = error.cause) {
+    innermost = printable(error.message);
     if ("code" in error && typeof error.code === "string") return error.code;
     if (error instanceof AggregateError) {
       const inner: unknown = error.errors[0];
@@ -346,5 +349,5 @@ function networkCode(cause: unknown): string {
       }
     }
   }
-  return cause instanceof Error ? printable(cause.message) : "unknown failure";
+  return innermost;
 }

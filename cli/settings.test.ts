@@ -127,3 +127,13 @@ test("a record that names another machine is not believed", () => {
   writeLocalHost(folder.path, "http://elsewhere.example");
   expect(resolveIn(folder.path)).toMatchObject({ url: DEFAULT_URL, token: undefined });
 });
+
+test("an address without its scheme is shown with it", () => {
+  expect(() =>
+    resolveSettings({
+      flags: { url: "localhost:8787" },
+      environment: {},
+      workingDirectory: "/",
+    }),
+  ).toThrow(expect.objectContaining({ hint: "Did you mean http://localhost:8787?" }));
+});

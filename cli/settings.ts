@@ -102,10 +102,18 @@ export function resolveEngine(project: Project, named: BuildEngine | undefined):
 }
 
 function parseUrl(text: string, source: string): string {
-  if (!URL.canParse(text)) throw usageError(`the URL from ${source} is not a URL: ${text}`);
+  if (!URL.canParse(text)) {
+    throw usageError(
+      `the URL from ${source} is not a URL: ${text}`,
+      "Write for example http://127.0.0.1:8787",
+    );
+  }
   const url = new URL(text);
   if (url.protocol !== "http:" && url.protocol !== "https:") {
-    throw usageError(`the URL from ${source} must start with http:// or https://`);
+    throw usageError(
+      `the URL from ${source} must start with http:// or https://`,
+      URL.canParse(`http://${text}`) ? `Did you mean http://${text}?` : undefined,
+    );
   }
   if (url.username !== "" || url.password !== "") {
     throw usageError(

@@ -52,7 +52,7 @@ async function status({ client, terminal, settings }: CommandContext): Promise<v
     [
       `host     ${settings.url} (from ${settings.urlSource})`,
       `version  ${health.version}, up ${formatDuration(health.uptimeMs)}`,
-      `state    ${readiness.status}: ${readiness.executors} executors, ${readiness.inFlight} in flight, ${readiness.queued} queued`,
+      `state    ${readiness.status}: ${readiness.executors} ${readiness.executors === 1 ? "executor" : "executors"}, ${readiness.inFlight} in flight, ${readiness.queued} queued`,
       `token    ${describeToken()}`,
     ].join("\n"),
   );
