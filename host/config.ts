@@ -112,6 +112,13 @@ export const HostConfigSchema = Type.Object(
     ),
     metadataBytesMax: bytes(8 * KIB, 64 * KIB, "Request headers passed to a function, in all."),
 
+    cpuMsMax: ms(10_000, 1, 86_400_000, "Time that one invocation may compute."),
+    instanceMemoryBytesMax: bytes(
+      256 * MIB,
+      4_096 * MIB,
+      "Linear memory of one instance of a function: all its memories together.",
+    ),
+
     deadlineDefaultMs: ms(10_000, 1, 86_400_000, "For apps that set none."),
     deadlineMaxMs: ms(300_000, 1, 86_400_000, "The most that an app may set."),
     concurrencyDefault: count(
@@ -200,6 +207,12 @@ export const HostConfigSchema = Type.Object(
       512 * MIB,
       16_384 * MIB,
       "Input of waiting invocations of all tenants, in the memory of the host.",
+    ),
+    executorSliceMs: ms(
+      1,
+      1,
+      3_600_000,
+      "How long a function computes before others of its thread have their turn.",
     ),
     executorTurnMaxMs: ms(
       10_000,

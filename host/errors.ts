@@ -46,6 +46,7 @@ export const ERROR_CODES = {
   RESULT_UNSERIALIZABLE: { status: 500, retryable: false },
   RESULT_TOO_LARGE: { status: 502, retryable: false },
   GUEST_TRAPPED: { status: 502, retryable: false },
+  CPU_LIMIT_EXCEEDED: { status: 504, retryable: false },
   DEADLINE_EXCEEDED: { status: 504, retryable: true },
   CANCELLED: { status: 499, retryable: true },
   QUEUE_FULL: { status: 429, retryable: true },

@@ -253,6 +253,7 @@ function startScheduler(parts: {
         instancesMax: Math.ceil(INSTANCES_PER_PROCESS_MAX / config.executors),
         instanceIdleMs: INSTANCE_IDLE_MS,
         idleInstanceBytesMax: IDLE_INSTANCE_BYTES_MAX,
+        sliceMs: config.executorSliceMs,
       },
     },
     logger: {

@@ -58,6 +58,8 @@ export interface ExecutorTuning {
   readonly instanceIdleMs: number;
   /** Linear memory never shrinks: an instance that grew past this serves no second call. */
   readonly idleInstanceBytesMax: number;
+  /** How long a guest computes before others of its thread have their turn. */
+  readonly sliceMs: number;
 }
 
 export interface AppIdentity {
@@ -76,6 +78,10 @@ export interface AppLimits {
   /** Of one invocation. */
   readonly logEntriesMax: number;
   readonly idleInstancesMax: number;
+  /** Time that one invocation may compute. */
+  readonly cpuMsMax: number;
+  /** Linear memory of one instance. */
+  readonly memoryBytesMax: number;
   readonly environment: Readonly<Record<string, string>>;
 }
 
@@ -104,6 +110,8 @@ export type Outcome =
 export interface InvocationUsage {
   /** Time the guest, and host calls it waited for synchronously, held the thread. */
   readonly cpuUs: number;
+  /** Of the guest's code: about one for each instruction. */
+  readonly fuel: number;
   readonly wallUs: number;
   /** The instance was made for this invocation. */
   readonly coldStart: boolean;

@@ -4,6 +4,8 @@ export interface UsageCounts {
   readonly errors: number;
   readonly coldStarts: number;
   readonly cpuUs: number;
+  /** Of the guests' code, in thousands: a counter holds years of them. */
+  readonly fuelThousands: number;
   readonly wallUs: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
@@ -14,6 +16,7 @@ export const USAGE_NAMES = [
   "errors",
   "coldStarts",
   "cpuUs",
+  "fuelThousands",
   "wallUs",
   "bytesIn",
   "bytesOut",
@@ -31,6 +34,7 @@ export interface UsageSample {
   readonly isError: boolean;
   readonly isColdStart: boolean;
   readonly cpuUs: number;
+  readonly fuelThousands: number;
   readonly wallUs: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
@@ -51,6 +55,7 @@ export class UsageLedger {
     if (sample.isError) counts.errors += 1;
     if (sample.isColdStart) counts.coldStarts += 1;
     counts.cpuUs += sample.cpuUs;
+    counts.fuelThousands += sample.fuelThousands;
     counts.wallUs += sample.wallUs;
     counts.bytesIn += sample.bytesIn;
     counts.bytesOut += sample.bytesOut;
@@ -108,6 +113,7 @@ export function noUsage(): Pending {
     errors: 0,
     coldStarts: 0,
     cpuUs: 0,
+    fuelThousands: 0,
     wallUs: 0,
     bytesIn: 0,
     bytesOut: 0,

@@ -1,5 +1,6 @@
 import { Trap } from "../engine/engine.ts";
 import type {
+  Bounds,
   CompiledComponent,
   Engine,
   InterfaceDeclaration,
@@ -24,7 +25,7 @@ export async function describeComponent(
 ): Promise<Manifest> {
   let text: unknown;
   try {
-    const instance = engine.instantiate(component, describeLinks());
+    const instance = engine.instantiate(component, describeLinks(), describeBounds());
     text = await instance.call("describe", []);
     instance.abandon(new Error("described"));
   } catch (error) {
@@ -37,6 +38,24 @@ export async function describeComponent(
   }
   // The world check fixed the type of `describe`, and the canonical ABI lifts by that type.
   return parseManifest(String(text));
+}
+
+const DESCRIBE_MS_MAX = 5_000;
+const DESCRIBE_MEMORY_BYTES_MAX = 512 * 1024 * 1024;
+
+/** The thread has a limit too, but ends with it: this spares it. */
+function describeBounds(): Bounds {
+  const endMs = performance.now() + DESCRIBE_MS_MAX;
+  return {
+    memoryBytesMax: DESCRIBE_MEMORY_BYTES_MAX,
+    onFuelSpent: () => {
+      if (performance.now() < endMs) return undefined;
+      throw new HostError(
+        "COMPILE_LIMIT_EXCEEDED",
+        `the component took more than ${DESCRIBE_MS_MAX} ms to describe itself`,
+      );
+    },
+  };
 }
 
 function describeLinks(): Links {

@@ -404,6 +404,8 @@ export class Deployments {
         logMessageBytesMax: config.logMessageBytesMax,
         logEntriesMax: config.logEntriesPerInvocationMax,
         idleInstancesMax: effective.idleInstancesMax,
+        cpuMsMax: config.cpuMsMax,
+        memoryBytesMax: config.instanceMemoryBytesMax,
         environment: effective.environment,
       },
       deadlineMs: effective.deadlineMs,

@@ -408,6 +408,7 @@ export const UsageTotals = Type.Object({
   errors: Type.Integer({ description: "Invocations that did not complete." }),
   coldStarts: Type.Integer(),
   cpuMs: Type.Number({ description: "Time that invocations held an executor." }),
+  fuel: Type.Number({ description: "Instructions of WebAssembly, about." }),
   wallMs: Type.Number({ description: "Time from start to end of invocations, waiting included." }),
   bytesIn: Type.Integer({ description: "Inputs." }),
   bytesOut: Type.Integer({ description: "Outputs." }),

@@ -37,7 +37,7 @@ function record(app: string, errorCode?: string): InvocationRecord {
     inputBytes: 10,
     outputBytes: 20,
     queuedUs: 1,
-    usage: { cpuUs: 100.4, wallUs: 200.6, coldStart: true, memoryBytes: 1 },
+    usage: { cpuUs: 100.4, fuel: 7_400, wallUs: 200.6, coldStart: true, memoryBytes: 1 },
     errorCode,
   };
 }
@@ -47,6 +47,7 @@ const ONE = {
   errors: 0,
   coldStarts: 1,
   cpuUs: 100,
+  fuelThousands: 7,
   wallUs: 201,
   bytesIn: 10,
   bytesOut: 20,

@@ -80,6 +80,7 @@ export class UsageMeter {
       isError: record.errorCode !== undefined,
       isColdStart: record.usage.coldStart,
       cpuUs: Math.round(record.usage.cpuUs),
+      fuelThousands: Math.round(record.usage.fuel / 1_000),
       wallUs: Math.round(record.usage.wallUs),
       bytesIn: record.inputBytes,
       bytesOut: record.outputBytes,

@@ -80,6 +80,7 @@ export function toUsageTotals(counts: UsageCounts): UsageTotals {
     errors: counts.errors,
     coldStarts: counts.coldStarts,
     cpuMs: counts.cpuUs / 1_000,
+    fuel: counts.fuelThousands * 1_000,
     wallMs: counts.wallUs / 1_000,
     bytesIn: counts.bytesIn,
     bytesOut: counts.bytesOut,

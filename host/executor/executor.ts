@@ -23,6 +23,7 @@ import { InstancePool } from "./instance-pool.ts";
 import type { PooledInstance } from "./instance-pool.ts";
 import { InstanceScope } from "./instance-scope.ts";
 import { toOutcomeError, toPayload } from "./outcome.ts";
+import { Turns } from "./turns.ts";
 import { WriteGate } from "./write-gate.ts";
 
 /**
@@ -31,6 +32,13 @@ import { WriteGate } from "./write-gate.ts";
  * the next ones: without it a burst of n would need n instances.
  */
 const STARTS_PER_TURN = 8;
+
+/**
+ * So many invocations of one tenant may be under way in a thread that compute for longer than a slice.
+ * Others of it start when one has ended, those of other tenants at once: so whoever floods shares its turns
+ * with itself, and what is under way comes to its end.
+ */
+const LONG_PER_TENANT_MAX = 8;
 
 interface Revision {
   readonly app: AppIdentity;
@@ -43,6 +51,8 @@ interface Running {
   readonly pooled: PooledInstance;
   readonly startedAtMs: number;
   readonly coldStart: boolean;
+  /** What the instance had used before; a new one is charged with its start. */
+  readonly fuelBefore: number;
   isCancelled: boolean;
 }
 
@@ -52,8 +62,8 @@ interface Running {
 // X1. Every invocation received is settled exactly once; one that ran, when all it stands on is durable.
 // X2. An instance is given back only after a call that returned: after a trap, a deadline or a
 //     cancellation it is dead, and dropped.
-// X3. Invocations start in the order they came, as far as there is room for their instances; which one
-//     started last, and whose guest holds the thread, can be read from outside, also when it is gone.
+// X3. Invocations start in the order they came, as far as there is room for their instances, and but for
+//     those of a tenant with `LONG_PER_TENANT_MAX`; which one started last, and whose guest holds the thread, can be read from outside, also when it is gone.
 // X4. A log entry leaves at once: what a function said before it fell into an endless loop is what its
 //     author needs.
 export class Executor {
@@ -64,10 +74,13 @@ export class Executor {
   readonly #reply: (reply: ExecutorReply) => void;
   readonly #flush: () => void;
   readonly #pool: InstancePool;
+  readonly #turns = new Turns();
   readonly #gate = new WriteGate(() => this.#scheduleTurn());
   readonly #revisions = new Map<string, Revision>();
   readonly #running = new Map<string, Running>();
   readonly #held = new HeldOutcomes((invocationId, outcome) => this.#answer(invocationId, outcome));
+  /** By tenant: invocations that compute for long. */
+  readonly #long = new Map<string, number>();
   #queue: Invocation[] = [];
   #turnScheduled = false;
   #draining = false;
@@ -132,20 +145,40 @@ export class Executor {
   }
 
   #startSome(): void {
+    const endMs = performance.now() + this.#tuning.sliceMs;
     let started = 0;
     let mayPass = this.#gate.takePassage();
-    while (started < STARTS_PER_TURN && started < this.#queue.length) {
-      if (this.#gate.isFull && !mayPass) break;
+    const left: Invocation[] = [];
+    for (const [index, invocation] of this.#queue.entries()) {
+      // Guests that compute share the turn: whoever waits for an event waits no longer for many of them.
+      const isOver = started >= STARTS_PER_TURN || (started > 0 && performance.now() >= endMs);
+      if (!isOver && this.#isHeldBack(invocation)) {
+        left.push(invocation);
+        continue;
+      }
+      const mayStart = !isOver && (mayPass || !this.#gate.isFull);
       mayPass = false;
-      const invocation = this.#queue[started];
-      assert(invocation !== undefined);
-      if (!this.#start(invocation)) break;
+      if (!mayStart || !this.#start(invocation)) {
+        left.push(...this.#queue.slice(index));
+        break;
+      }
       started += 1;
     }
-    if (started === this.#queue.length) this.#queue = [];
-    else this.#queue.splice(0, started);
+    this.#queue = left;
     // With no room for the next one, the end of a running one schedules the next turn.
     if (started > 0) this.#scheduleTurn();
+  }
+
+  #isHeldBack({ revisionKey }: Invocation): boolean {
+    const tenantId = this.#revisions.get(revisionKey)?.app.tenantId;
+    return tenantId !== undefined && (this.#long.get(tenantId) ?? 0) >= LONG_PER_TENANT_MAX;
+  }
+
+  #countLong(tenantId: string, isLong: boolean): void {
+    const count = (this.#long.get(tenantId) ?? 0) + (isLong ? 1 : -1);
+    if (count === 0) this.#long.delete(tenantId);
+    else this.#long.set(tenantId, count);
+    if (!isLong) this.#scheduleTurn();
   }
 
   /** False where there is no room for another instance now. */
@@ -180,9 +213,16 @@ export class Executor {
         return true;
       }
     }
-    const running: Running = { invocation, pooled, startedAtMs, coldStart, isCancelled: false };
+    const running: Running = {
+      invocation,
+      pooled,
+      startedAtMs,
+      coldStart,
+      fuelBefore: coldStart ? 0 : pooled.instance.fuelUsed,
+      isCancelled: false,
+    };
     this.#running.set(invocation.invocationId, running);
-    pooled.scope.begin(invocation);
+    pooled.scope.begin(invocation, startedAtMs);
     pooled.instance
       .call("handle", [invocation.functionName, invocation.input])
       .then((handled) => toPayload(handled, pooled.scope.limits))
@@ -212,6 +252,9 @@ export class Executor {
       limits: revision.limits,
       emit: (entry) => this.#log(entry),
       hold: (sequence) => this.#hold(sequence),
+      turns: this.#turns,
+      sliceMs: this.#tuning.sliceMs,
+      onLong: (isLong) => this.#countLong(revision.app.tenantId, isLong),
     });
     const links: Links = {
       "downpour:faas/state": stateCapability(scope, this.#state, this.#gate),
@@ -219,7 +262,10 @@ export class Executor {
       "downpour:faas/context": contextCapability(scope),
       ...wasiCapabilities(scope),
     };
-    const instance = this.#engine.instantiate(revision.component, links);
+    const instance = this.#engine.instantiate(revision.component, links, {
+      memoryBytesMax: revision.limits.memoryBytesMax,
+      onFuelSpent: (canWait) => scope.fuelSpent(canWait),
+    });
     return { revisionKey, instance, scope, idleSinceMs: 0 };
   }
 
@@ -238,6 +284,7 @@ export class Executor {
     const nowMs = performance.now();
     const usage = {
       cpuUs: Math.round(scope.cpuMs * 1000),
+      fuel: instance.fuelUsed - running.fuelBefore,
       wallUs: Math.round((nowMs - startedAtMs) * 1000),
       coldStart,
       memoryBytes: instance.memoryBytes,
@@ -264,7 +311,7 @@ export class Executor {
   }
 
   #settleUnstarted(invocation: Invocation, error: ErrorWire): void {
-    const usage = { cpuUs: 0, wallUs: 0, coldStart: false, memoryBytes: 0 };
+    const usage = { cpuUs: 0, fuel: 0, wallUs: 0, coldStart: false, memoryBytes: 0 };
     this.#answer(invocation.invocationId, { kind: "failed", error, usage });
   }
 
@@ -320,6 +367,7 @@ function logFailure(scope: InstanceScope, error: ErrorWire): void {
     case "GUEST_TRAPPED":
     case "STATE_OPERATIONS_EXCEEDED":
     case "DEADLINE_EXCEEDED":
+    case "CPU_LIMIT_EXCEEDED":
     case "OUT_OF_MEMORY":
     case "RESULT_UNSERIALIZABLE":
     case "RESULT_TOO_LARGE":

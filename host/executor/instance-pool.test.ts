@@ -3,6 +3,7 @@ import type { Instance } from "../engine/engine.ts";
 import { InstancePool } from "./instance-pool.ts";
 import type { PooledInstance } from "./instance-pool.ts";
 import { InstanceScope } from "./instance-scope.ts";
+import { Turns } from "./turns.ts";
 
 /** The pool asks an instance only whether it is dead, and freezes it; these are never called. */
 function fakeInstance(onFreeze: () => void): Instance {
@@ -26,6 +27,8 @@ const limits = {
   logMessageBytesMax: 1,
   logEntriesMax: 1,
   idleInstancesMax: 1,
+  cpuMsMax: 1000,
+  memoryBytesMax: 64 * 1024 * 1024,
   environment: {},
 };
 
@@ -36,6 +39,9 @@ function pooled(revisionKey: string, onFreeze = (): void => {}): PooledInstance 
     limits,
     emit: () => undefined,
     hold: () => undefined,
+    turns: new Turns(),
+    sliceMs: 1,
+    onLong: () => undefined,
   });
   return { revisionKey, instance: fakeInstance(onFreeze), scope, idleSinceMs: 0 };
 }

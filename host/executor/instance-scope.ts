@@ -3,6 +3,7 @@ import { OutputGate } from "@downpour/kvs";
 import { HostError } from "../errors.ts";
 import type { LineWriter } from "../engine/wasi/line-writer.ts";
 import type { AppIdentity, AppLimits, Invocation, LogEntry, LogLevel } from "../protocol.ts";
+import type { Turns } from "./turns.ts";
 
 /**
  * What the capabilities of one instance know: whose it is, and which call it runs now. Made with the
@@ -18,11 +19,16 @@ export class InstanceScope {
   readonly #emit: (entry: LogEntry) => void;
   readonly #writers: LineWriter[] = [];
   readonly #hold: (sequence: number) => void;
+  readonly #turns: Turns;
+  readonly #sliceMs: number;
+  readonly #onLong: (isLong: boolean) => void;
+  #isLong = false;
   #invocation: Invocation | undefined;
   #gate = new OutputGate();
   #logEntries = 0;
   #stateOperations = 0;
-  #runningSinceMs = 0;
+  /** Also before its first call: the guest may compute while it starts. */
+  #runningSinceMs = performance.now();
   #waits = 0;
   #cpuMs = 0;
 
@@ -32,11 +38,19 @@ export class InstanceScope {
     readonly emit: (entry: LogEntry) => void;
     /** Told the number of the invocation whose guest runs from now on, and 0 when it does not. */
     readonly hold: (sequence: number) => void;
+    readonly turns: Turns;
+    /** How long a guest computes before others of its thread have their turn. */
+    readonly sliceMs: number;
+    /** Told when the guest turns out to compute for longer than that, and when it does so no more. */
+    readonly onLong: (isLong: boolean) => void;
   }) {
     this.app = options.app;
     this.limits = options.limits;
     this.#emit = options.emit;
     this.#hold = options.hold;
+    this.#turns = options.turns;
+    this.#sliceMs = options.sliceMs;
+    this.#onLong = options.onLong;
   }
 
   get invocation(): Invocation | undefined {
@@ -52,7 +66,8 @@ export class InstanceScope {
     return this.#cpuMs;
   }
 
-  begin(invocation: Invocation): void {
+  /** `sinceMs`: when the guest began to run for it, perhaps with its start functions. */
+  begin(invocation: Invocation, sinceMs: number): void {
     assert(this.#invocation === undefined);
     this.#invocation = invocation;
     this.#gate = new OutputGate();
@@ -60,12 +75,49 @@ export class InstanceScope {
     this.#stateOperations = 0;
     this.#cpuMs = 0;
     this.#waits = 0;
-    this.#runningSinceMs = performance.now();
+    this.#runningSinceMs = sinceMs;
     this.#hold(invocation.sequence);
+  }
+
+  /**
+   * The guest has computed for a while: ends it where it has used up its time, and lets others have their
+   * turn where it has used up its slice. Where it cannot wait, it holds the thread, and may do so for less long.
+   */
+  fuelSpent(canWait: boolean): Promise<void> | undefined {
+    const runningMs = this.#waits === 0 ? performance.now() - this.#runningSinceMs : 0;
+    const { cpuMsMax } = this.limits;
+    if (this.#cpuMs + runningMs > cpuMsMax) {
+      throw new HostError("CPU_LIMIT_EXCEEDED", "the function computed for longer than it may", {
+        details: { cpuMsMax },
+      });
+    }
+    if (runningMs < this.#sliceMs) return undefined;
+    if (!canWait) {
+      if (runningMs < Math.max(UNYIELDING_MS_MAX, this.#sliceMs)) return undefined;
+      throw new HostError(
+        "CPU_LIMIT_EXCEEDED",
+        "the function computed for too long where it cannot be put aside: while it starts, or while values are handed over",
+        { details: { cpuMsMax: UNYIELDING_MS_MAX } },
+      );
+    }
+    this.#setLong(true);
+    this.#pause();
+    return this.#turns.next().then(() => this.resumed());
+  }
+
+  #setLong(isLong: boolean): void {
+    if (this.#isLong === isLong) return;
+    this.#isLong = isLong;
+    this.#onLong(isLong);
   }
 
   /** The guest starts to wait for something outside its thread. */
   suspended(): void {
+    this.#setLong(false);
+    this.#pause();
+  }
+
+  #pause(): void {
     if (this.#waits === 0) {
       this.#cpuMs += performance.now() - this.#runningSinceMs;
       this.#hold(0);
@@ -84,7 +136,8 @@ export class InstanceScope {
   end(): void {
     assert(this.#invocation !== undefined);
     // What was abandoned while it waited has been counted up to its wait.
-    if (this.#waits === 0) this.suspended();
+    if (this.#waits === 0) this.#pause();
+    this.#setLong(false);
     this.#invocation = undefined;
   }
 
@@ -140,6 +193,9 @@ export class InstanceScope {
     });
   }
 }
+
+/** With a JavaScript frame below it, a guest cannot be put aside: its neighbours wait for it. */
+const UNYIELDING_MS_MAX = 200;
 
 /** Cuts a text to a number of UTF-8 bytes, at a whole character, and marks the cut. */
 export function cut(text: string, bytesMax: number): string {

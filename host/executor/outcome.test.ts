@@ -12,6 +12,8 @@ const limits: AppLimits = {
   logMessageBytesMax: 1,
   logEntriesMax: 1,
   idleInstancesMax: 1,
+  cpuMsMax: 1000,
+  memoryBytesMax: 64 * 1024 * 1024,
   environment: {},
 };
 

@@ -19,7 +19,7 @@ class FakeInvoker implements Invoker {
   }
 
   async invoke(): Promise<InvokeResult> {
-    const usage = { coldStart: false, cpuUs: 0, wallUs: 0, memoryBytes: 0 };
+    const usage = { coldStart: false, cpuUs: 0, fuel: 0, wallUs: 0, memoryBytes: 0 };
     return {
       invocationId: "invocation",
       revisionId: "revision",
