@@ -3,13 +3,16 @@ import type { Suite, SuiteReport } from "../report.ts";
 
 export const engineSuite: Suite = {
   name: "engine",
-  summary: "calls of a guest on one thread, beside jco's stock JSPI glue; idle instances",
+  summary:
+    "calls of a guest on one thread, beside jco's stock JSPI glue; idle instances; what metering costs",
   needs: [],
   run: async ({ progress }) => {
     progress("bench/micro/engine-call.ts");
     const calls = await runMicro("engine-call");
     progress("bench/micro/engine-instances.ts");
-    return joined(calls, await runMicro("engine-instances"));
+    const instances = await runMicro("engine-instances");
+    progress("bench/micro/engine-metering.ts");
+    return joined(joined(calls, instances), await runMicro("engine-metering"));
   },
 };
 

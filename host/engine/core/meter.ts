@@ -17,7 +17,7 @@ interface MeteredGuest {
  * So much fuel a core instance gets at once: 20 to 100 microseconds of compiled code, and some
  * milliseconds at most, of code that waits for memory with each instruction.
  */
-const FUEL_GRANT = 250_000;
+export const FUEL_GRANT = 500_000;
 const PAGE_BYTES = 65_536;
 
 let hook: WebAssembly.ExportValue | undefined;

@@ -21,10 +21,10 @@ const hook = createHook();
 /** `fuelMax`: whoever needs more is ended by a trap. `pagesMax`: by how much its memories grow. */
 export function instantiateRewritten(
   bytes: Uint8Array,
-  limits: { readonly fuelMax?: number; readonly pagesMax?: number } = {},
+  limits: { readonly grant?: number; readonly fuelMax?: number; readonly pagesMax?: number } = {},
   imports: WebAssembly.Imports = {},
 ): RewrittenInstance {
-  const { fuelMax = Infinity, pagesMax = Infinity } = limits;
+  const { grant = GRANT, fuelMax = Infinity, pagesMax = Infinity } = limits;
   const rewritten = rewriteModule(bytes, { grownTableElementsMax: GROWN_ELEMENTS_MAX });
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(rewritten.bytes), imports);
   let granted = 0;
@@ -44,14 +44,14 @@ export function instantiateRewritten(
         pages += more;
         return 1;
       }
-      if (granted + GRANT > fuelMax) {
+      if (granted + grant > fuelMax) {
         isOutOfFuel = true;
         throw uncatchableTrap();
       }
-      granted += GRANT;
-      return GRANT;
+      granted += grant;
+      return grant;
     },
-    wait: () => GRANT,
+    wait: () => grant,
   });
   const start = exports[addedExports.start];
   if (typeof start === "function") start();
