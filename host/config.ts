@@ -79,6 +79,11 @@ export const HostConfigSchema = Type.Object(
       256,
       "Threads that run functions. Default: the cores less one, and at least one.",
     ),
+    isolation: Type.Enum(["shared", "thread"], {
+      default: "shared",
+      description:
+        "`thread`: no thread ever runs code of two tenants; a tenant that has none waits until one is started for it.",
+    }),
     adminTokenFile: Type.String({
       default: "",
       description:

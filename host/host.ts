@@ -147,6 +147,7 @@ async function start(
       heapMibMax: config.compileHeapMibMax,
       timeMaxMs: config.compileTimeMaxMs,
       queueDepthMax: config.compileQueueDepthMax,
+      isReused: config.isolation === "shared",
     }),
     (opened) => opened.close(),
   );
@@ -242,6 +243,7 @@ function startScheduler(parts: {
       inFlightPerExecutorMax: IN_FLIGHT_PER_EXECUTOR_MAX,
       cancelGraceMs: CANCEL_GRACE_MS,
       revisionIdleMs: REVISION_IDLE_MS,
+      isolation: config.isolation,
       turnMaxMs: config.executorTurnMaxMs,
       queuedBytesMax: config.queuedBytesMax,
       loadedAheadMax: {

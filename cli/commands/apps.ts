@@ -1,3 +1,4 @@
+import { Option } from "commander";
 import type { Command } from "commander";
 import type { AppConfigPatch, AppList, AppView } from "@downpour/host/schemas";
 import { pathPart } from "../api-client.ts";
@@ -11,6 +12,8 @@ import { formatBytes, printable, table } from "../terminal.ts";
 import type { Terminal } from "../terminal.ts";
 
 interface SetFlags {
+  readonly requestsPerSecond?: number;
+  readonly reuse?: "always" | "never";
   readonly deadlineMs?: number;
   readonly concurrency?: number;
   readonly queueDepth?: number;
@@ -96,6 +99,17 @@ export function registerApps(program: Command, open: OpenContext): void {
     .option("--concurrency <count>", "invocations at once", wholeNumber(1, 100_000))
     .option("--queue-depth <count>", "invocations that may wait", wholeNumber(1, 1_000_000))
     .option(
+      "--requests-per-second <count>",
+      "invocations that may begin in a second",
+      wholeNumber(1, 1_000_000),
+    )
+    .addOption(
+      new Option("--reuse <when>", "`never`: an instance for each invocation").choices([
+        "always",
+        "never",
+      ]),
+    )
+    .option(
       "--idle-instances <count>",
       "warm instances kept by each executor",
       wholeNumber(0, 1_000),
@@ -163,6 +177,8 @@ async function setConfig(
   if (flags.deadlineMs !== undefined) patch.deadlineMs = flags.deadlineMs;
   if (flags.concurrency !== undefined) patch.concurrencyMax = flags.concurrency;
   if (flags.queueDepth !== undefined) patch.queueDepthMax = flags.queueDepth;
+  if (flags.requestsPerSecond !== undefined) patch.requestsPerSecondMax = flags.requestsPerSecond;
+  if (flags.reuse !== undefined) patch.reuse = flags.reuse;
   if (flags.idleInstances !== undefined) patch.idleInstancesMax = flags.idleInstances;
 
   const variables: string[] = [];
@@ -176,6 +192,12 @@ async function setConfig(
         break;
       case "queue-depth":
         patch.queueDepthMax = null;
+        break;
+      case "requests-per-second":
+        patch.requestsPerSecondMax = null;
+        break;
+      case "reuse":
+        patch.reuse = null;
         break;
       case "idle-instances":
         patch.idleInstancesMax = null;
@@ -243,7 +265,8 @@ function formatConfig({ config }: AppView): string {
     `  deadline        ${config.deadlineMs} ms`,
     `  concurrency     ${config.concurrencyMax}`,
     `  queue depth     ${config.queueDepthMax}`,
-    `  idle instances  ${config.idleInstancesMax} for each executor`,
+    `  requests        ${config.requestsPerSecondMax} a second`,
+    `  idle instances  ${config.reuse === "never" ? "none: never reused" : `${config.idleInstancesMax} for each executor`}`,
   ];
   // Values may be secrets: the names are enough here, and `--json` has both.
   const names = Object.keys(config.environment);

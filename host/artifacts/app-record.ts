@@ -39,6 +39,7 @@ const AppSettings = Type.Object({
   queueDepthMax: Type.Optional(whole),
   requestsPerSecondMax: Type.Optional(whole),
   idleInstancesMax: Type.Optional(whole),
+  reuse: Type.Optional(Type.Enum(["always", "never"])),
   environment: Type.Optional(Type.Record(text, text)),
 });
 export type AppSettings = Readonly<Static<typeof AppSettings>>;
@@ -111,6 +112,7 @@ export function configured(
       ...next("queueDepthMax"),
       ...next("requestsPerSecondMax"),
       ...next("idleInstancesMax"),
+      ...next("reuse"),
       ...next("environment"),
     },
     updatedAtMs: nowMs,

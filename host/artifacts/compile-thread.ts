@@ -7,6 +7,8 @@ export interface CompileThreadOptions {
   readonly artifactDirectory: string;
   readonly heapMibMax: number;
   readonly timeMaxMs: number;
+  /** Whether a thread serves more than one request: each may run code of another tenant. */
+  readonly isReused: boolean;
   /** Without work for so long, the thread ends; the next request starts it again. */
   readonly idleMs: number;
 }
@@ -112,6 +114,10 @@ export class CompileThread {
       assert(task !== undefined);
       this.#current = undefined;
       task.resolve(reply);
+      if (!this.#options.isReused) {
+        void this.#end(undefined);
+        return;
+      }
     }
     this.#next();
   }

@@ -27,6 +27,7 @@ async function setUp(
     heapMibMax: limits.heapMibMax ?? 256,
     timeMaxMs: limits.timeMaxMs ?? 30_000,
     queueDepthMax: limits.queueDepthMax ?? 8,
+    isReused: true,
   });
   onTestFinished(async () => {
     await compiler.close();
@@ -66,6 +67,7 @@ describe("an upload", () => {
       heapMibMax: 256,
       timeMaxMs: 30_000,
       queueDepthMax: 8,
+      isReused: true,
     });
     onTestFinished(() => other.close());
     const loaded = await other.load("acme", "0".repeat(64), compiled.artifact);

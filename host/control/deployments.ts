@@ -237,6 +237,7 @@ export class Deployments {
         quotas?.requestsPerSecondMax,
       ),
       idleInstancesMax: settings.idleInstancesMax ?? config.idleInstancesDefault,
+      reuse: settings.reuse ?? "always",
       environment: settings.environment ?? {},
     };
   }
@@ -403,7 +404,7 @@ export class Deployments {
         stateOperationsMax: config.stateOperationsPerInvocationMax,
         logMessageBytesMax: config.logMessageBytesMax,
         logEntriesMax: config.logEntriesPerInvocationMax,
-        idleInstancesMax: effective.idleInstancesMax,
+        idleInstancesMax: effective.reuse === "never" ? 0 : effective.idleInstancesMax,
         cpuMsMax: config.cpuMsMax,
         memoryBytesMax: config.instanceMemoryBytesMax,
         environment: effective.environment,

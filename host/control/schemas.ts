@@ -188,6 +188,10 @@ export const AppConfig = Type.Object(
       maximum: 1_000,
       description: "Warm instances kept by each executor; 0 makes a new one for each invocation.",
     }),
+    reuse: Type.Enum(["always", "never"], {
+      description:
+        "`never`: each invocation has an instance of its own, and nothing of one call is in the memory of the next.",
+    }),
     environment: Type.Record(
       Type.String({ pattern: "^(?!__proto__$)[A-Za-z_][A-Za-z0-9_]{0,127}$" }),
       Type.String({ maxLength: 32_768 }),
@@ -213,6 +217,7 @@ export const AppConfigPatch = Type.Object(
     queueDepthMax: orDefault(AppConfig.properties.queueDepthMax),
     requestsPerSecondMax: orDefault(AppConfig.properties.requestsPerSecondMax),
     idleInstancesMax: orDefault(AppConfig.properties.idleInstancesMax),
+    reuse: orDefault(AppConfig.properties.reuse),
     environment: orDefault(AppConfig.properties.environment),
   },
   { ...strict, title: "AppConfigPatch" },

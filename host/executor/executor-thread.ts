@@ -6,6 +6,7 @@ import { createEngine } from "../engine/create-engine.ts";
 import { EXECUTOR_CELLS } from "../protocol.ts";
 import type { ExecutorReply, ExecutorRequest, ExecutorThreadData } from "../protocol.ts";
 import { Executor } from "./executor.ts";
+import { yieldPriority } from "./yield-priority.ts";
 
 // The entry of an executor thread: connects the state, and carries batches between the port and the
 // executor. Replies of one turn of the event loop leave in one message, or earlier where the executor
@@ -34,6 +35,8 @@ function flush(): void {
   replies = [];
   port.postMessage(batch);
 }
+
+yieldPriority();
 
 const executor = new Executor({
   engine: createEngine(),

@@ -47,6 +47,10 @@ export class ExecutorHandle {
   #state: ExecutorState = "starting";
   #wasReady = false;
   inFlight = 0;
+  /** It takes nothing more; the scheduler ends it when it is empty. */
+  isRetiring = false;
+  #tenantId: string | undefined;
+  #ownedSinceMs = 0;
   readonly #cells = new Int32Array(new SharedArrayBuffer(EXECUTOR_CELLS_BYTES));
   #sequence = 0;
   /** Sent and not known to have started: what each will probably take, in the order of their numbers. */
@@ -120,6 +124,25 @@ export class ExecutorHandle {
     this.#isFull =
       this.#unstarted.size >= SENT_AHEAD_MAX || this.#unstartedUs + estimateUs > sentUsMax;
     return !this.#isFull;
+  }
+
+  /** Whose guests it runs: of the first tenant, where threads are not shared. */
+  get tenantId(): string | undefined {
+    return this.#tenantId;
+  }
+
+  get ownedSinceMs(): number {
+    return this.#ownedSinceMs;
+  }
+
+  mayBeOf(tenantId: string): boolean {
+    return !this.isRetiring && (this.#tenantId ?? tenantId) === tenantId;
+  }
+
+  own(tenantId: string, nowMs: number): void {
+    if (this.#tenantId !== undefined) return;
+    this.#tenantId = tenantId;
+    this.#ownedSinceMs = nowMs;
   }
 
   /** The number of an invocation that is about to be sent here. */

@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -47,7 +48,7 @@ afterAll(async () => {
 const limits: AppLimits = {
   resultBytesMax: 100_000,
   stateValueBytesMax: 100_000,
-  stateOperationsMax: 500,
+  stateOperationsMax: 1_000_000_000,
   logMessageBytesMax: 1000,
   logEntriesMax: 3,
   idleInstancesMax: 8,
@@ -133,6 +134,7 @@ async function start(tuning: Partial<SchedulerTuning> = {}): Promise<Scheduler> 
     storage,
     tuning: {
       executorCount: 1,
+      isolation: "shared",
       inFlightPerExecutorMax: 2000,
       cancelGraceMs: 300,
       revisionIdleMs: 60_000,
@@ -328,7 +330,7 @@ test("a function that logs past its limit is cut once, with a notice", async () 
 
 test("a function that asks more of the state than it may is ended, and the next call is counted anew", async () => {
   const running = await start();
-  running.deploy(deployed());
+  running.deploy(deployed({ executorLimits: { ...limits, stateOperationsMax: 500 } }));
   expect(text((await running.invoke(call("readOften", "500"))).outcome)).toBe('"read"');
   expect(text((await running.invoke(call("readOften", "500"))).outcome)).toBe('"read"');
   const { outcome } = await running.invoke(call("readOften", "501"));
@@ -640,6 +642,59 @@ describe("tenants that want more than there is", () => {
     const share = usedUs.heavy / (usedUs.light + usedUs.heavy);
     expect(share).toBeGreaterThan(0.6);
     expect(share).toBeLessThan(0.9);
+  });
+});
+
+test.runIf(process.platform === "linux")(
+  "executors leave the processor to the thread that answers clients",
+  async () => {
+    await start({ executorCount: 2 });
+    const nicenesses = readdirSync("/proc/self/task").map((id) => {
+      const stat = readFileSync(`/proc/self/task/${id}/stat`, "utf8");
+      // The 19th field; the second one, a name in brackets, may hold spaces.
+      return [stat.split(/[()]/u)[1], Number(stat.split(") ")[1]?.split(" ")[16])];
+    });
+    const ofExecutors = nicenesses.filter(([name]) => String(name).startsWith("executor-"));
+    expect(ofExecutors.map(([, niceness]) => niceness)).toEqual([5, 5]);
+    expect(nicenesses.filter(([, niceness]) => niceness === 5)).toHaveLength(2);
+  },
+);
+
+describe("with a thread for each tenant", () => {
+  test("tenants never meet on one, and each has its turn", async () => {
+    const running = await start({ isolation: "thread" });
+    for (const tenantId of ["a", "b", "c"]) {
+      running.setTenant(tenantId, tenantLimits);
+      running.deploy(deployed({ identity: { ...identity, tenantId } }));
+    }
+    for (let round = 0; round < 2; round += 1) {
+      for (const tenantId of ["a", "b", "c"]) {
+        // A thread that had run another tenant's guests would not be fresh.
+        const first = await running.invoke(call("calls", "", { tenantId }));
+        const second = await running.invoke(call("calls", "", { tenantId }));
+        expect([text(first.outcome), text(second.outcome)]).toEqual(["1", "2"]);
+      }
+    }
+    expect(complaints).toEqual([]);
+  });
+
+  test("who keeps a thread busy gives it up between two invocations", async () => {
+    const running = await start({ isolation: "thread" });
+    for (const tenantId of ["busy", "quiet"]) {
+      running.setTenant(tenantId, tenantLimits);
+      running.deploy(deployed({ identity: { ...identity, tenantId } }));
+    }
+    const flood = Array.from({ length: 60 }, () =>
+      running.invoke(call("sleep", "100", { tenantId: "busy" })),
+    );
+    let ended = 0;
+    for (const invocation of flood) void invocation.finally(() => (ended += 1));
+    running.setTenant("busy", { ...tenantLimits, concurrencyMax: 2 });
+    const { outcome } = await running.invoke(call("echo", "mine", { tenantId: "quiet" }));
+    expect(text(outcome)).toBe("mine");
+    const all = await Promise.all(flood);
+    expect(ended).toBe(60);
+    expect(new Set(all.map((settled) => text(settled.outcome)))).toEqual(new Set(['"slept"']));
   });
 });
 

@@ -22,6 +22,7 @@ import type { LoadGauges, LoadLimits } from "./load.ts";
 import { LoadedAhead } from "./loaded-ahead.ts";
 import type { LoadedAheadLimits } from "./loaded-ahead.ts";
 import { warmFirst } from "./placement.ts";
+import { toRetire } from "./thread-ownership.ts";
 import { AppSlot } from "./slots.ts";
 import type { Revision, TenantSlot, Ticket } from "./slots.ts";
 import { WaitingLine } from "./waiting-line.ts";
@@ -34,6 +35,8 @@ export interface TenantLoadLimits extends LoadLimits {
 
 export interface SchedulerTuning {
   readonly executorCount: number;
+  /** Whether tenants share threads, or each thread is one tenant's for its whole life. */
+  readonly isolation: "shared" | "thread";
   /** Invocations on one executor at once: most of them wait for state, and hold no thread. */
   readonly inFlightPerExecutorMax: number;
   /** An executor that has not ended a cancelled invocation by then does not answer: it is replaced. */
@@ -128,6 +131,8 @@ const NO_USAGE: InvocationUsage = {
 // D6. What is used while nobody else waits is nobody's loss, and charged to nobody's turns.
 // D7. Who ended an executor, by not giving it back or by breaking it, is known, counted, and kept out for
 //     a while, longer each time; the functions beside it are not blamed.
+// D8. In the mode `thread`, a thread runs guests of one tenant for its whole life. A tenant that waits and
+//     has none gets one that is started anew in the place of another's, when that is empty.
 export class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #tuning: SchedulerTuning;
@@ -442,8 +447,12 @@ export class Scheduler {
 
   /** Lets an app with queued invocations take its turn as soon as it may. */
   #offer(slot: AppSlot): void {
-    this.#line.offer(slot.place, this.#hasWork(slot), slot.tenant.load.mayRun);
+    this.#offerInLine(slot);
     if (!this.#line.isEmpty) this.#pump();
+  }
+
+  #offerInLine(slot: AppSlot): void {
+    this.#line.offer(slot.place, this.#hasWork(slot), slot.tenant.load.mayRun);
   }
 
   /** Whether the app has an invocation that may run now; one whose code is not there is loaded for it. */
@@ -455,14 +464,21 @@ export class Scheduler {
   }
 
   #pump(): void {
+    const passedOver: AppSlot[] = [];
     for (let slot = this.#line.next(); slot !== undefined; slot = this.#line.next()) {
       const executor = this.#place(slot);
       if (executor === undefined) {
-        if (slot.revision.component !== undefined) {
+        if (slot.revision.component === undefined) {
+          this.#offerInLine(slot);
+          continue;
+        }
+        if (this.#tuning.isolation === "shared") {
           this.#pumpSoon();
           return;
         }
-        this.#line.offer(slot.place, this.#hasWork(slot), slot.tenant.load.mayRun);
+        // Its threads are full or still others': whoever is next may have one.
+        this.#line.offer(slot.place, false, slot.tenant.load.mayRun);
+        passedOver.push(slot);
         continue;
       }
       const ticket = slot.queue.shift();
@@ -478,7 +494,27 @@ export class Scheduler {
         );
         this.#settleUnstarted(ticket, error);
       }
-      this.#line.offer(slot.place, this.#hasWork(slot), slot.tenant.load.mayRun);
+      this.#offerInLine(slot);
+    }
+    if (passedOver.length === 0) return;
+    for (const slot of passedOver) this.#offerInLine(slot);
+    this.#retireFor(new Set(passedOver.map(({ tenant }) => tenant.tenantId)));
+    this.#pumpSoon();
+  }
+
+  /** Has threads of others replaced for tenants that wait and have none (D8). */
+  #retireFor(waiting: ReadonlySet<string>): void {
+    const threads = Array.from(this.#executors, (executor, executorId) => ({
+      executorId,
+      tenantId: executor?.tenantId,
+      ownedSinceMs: executor?.ownedSinceMs ?? 0,
+      isRetiring: executor?.isRetiring ?? false,
+    }));
+    for (const executorId of toRetire(threads, waiting, performance.now())) {
+      const executor = this.#executors[executorId];
+      assert(executor !== undefined);
+      executor.isRetiring = true;
+      if (executor.inFlight === 0) void executor.terminate();
     }
   }
 
@@ -491,12 +527,13 @@ export class Scheduler {
   }
 
   /** An executor that takes the app's next invocation now. */
-  #place({ revision, estimateUs }: AppSlot): ExecutorHandle | undefined {
+  #place({ revision, estimateUs, tenant }: AppSlot): ExecutorHandle | undefined {
     if (revision.component === undefined) return undefined;
     const use = performance.now() < this.#sharedUntilMs ? "shared" : "alone";
     const loads = [];
     for (const executor of this.#executors) {
       if (executor === undefined || executor.state !== "ready") continue;
+      if (this.#tuning.isolation === "thread" && !executor.mayBeOf(tenant.tenantId)) continue;
       loads.push({
         executorId: executor.id,
         inFlight: executor.inFlight,
@@ -518,6 +555,7 @@ export class Scheduler {
     if (!revision.preparedOn.has(executor)) {
       this.#prepareOn(executor, revision, revision.component);
     }
+    executor.own(slot.tenant.tenantId, performance.now());
     const sequence = executor.nextSequence(slot.estimateUs);
     ticket.running = { revision, executor, sequence, atMs: performance.now(), chargedUs };
     revision.inFlight += 1;
@@ -712,6 +750,9 @@ export class Scheduler {
     assert(running !== undefined);
     running.executor.inFlight -= 1;
     running.executor.forget(running.sequence);
+    if (running.executor.isRetiring && running.executor.inFlight === 0) {
+      void running.executor.terminate();
+    }
     running.revision.inFlight -= 1;
     slot.load.inFlight -= 1;
     slot.tenant.load.inFlight -= 1;

@@ -78,6 +78,7 @@ test("a revision that another engine made is compiled anew once, however often i
     heapMibMax: 256,
     timeMaxMs: 30_000,
     queueDepthMax: 8,
+    isReused: true,
   });
   const destination = new PassThrough();
   let logged = "";

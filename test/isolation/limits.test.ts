@@ -82,3 +82,17 @@ test("no tenant is given more than the host's ceiling", async () => {
   expect(answer.code).toBe("REQUEST_INVALID");
   expect(at(answer.json(), "detail")).toBe("queueDepthMax may be at most 5000 on this host");
 });
+
+test("an app that is never reused has an instance for each invocation", async () => {
+  const json = { reuse: "never" };
+  const changed = (await victim.api("PATCH", "/v1/apps/app", { json })).json();
+  expect(at(changed, "config", "reuse")).toBe("never");
+  const before = (await victim.api("GET", "/v1/usage")).json();
+  for (let call = 0; call < 3; call += 1) await victim.invoke("app/version", null);
+  const after = (await victim.api("GET", "/v1/usage")).json();
+  expect(coldStarts(after) - coldStarts(before)).toBe(3);
+});
+
+function coldStarts(usage: unknown): number {
+  return Number(at(usage, "total", "coldStarts"));
+}
