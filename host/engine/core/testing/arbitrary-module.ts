@@ -184,7 +184,7 @@ class Writer {
 }
 
 /** Exports its first function as `run` and its memory as `memory`. */
-export function moduleOf(choices: readonly number[]): Uint8Array {
+function moduleOf(choices: readonly number[]): Uint8Array {
   const writer = new Writer(choices);
   return Uint8Array.from([
     0x00,
