@@ -35,6 +35,8 @@ export type Revision = Readonly<Static<typeof Revision>>;
 /** What the owner of an app has set; what is absent follows the host's defaults. */
 const AppSettings = Type.Object({
   deadlineMs: Type.Optional(whole),
+  cpuMsMax: Type.Optional(whole),
+  memoryBytesMax: Type.Optional(whole),
   concurrencyMax: Type.Optional(whole),
   queueDepthMax: Type.Optional(whole),
   requestsPerSecondMax: Type.Optional(whole),
@@ -108,6 +110,8 @@ export function configured(
     ...record,
     settings: {
       ...next("deadlineMs"),
+      ...next("cpuMsMax"),
+      ...next("memoryBytesMax"),
       ...next("concurrencyMax"),
       ...next("queueDepthMax"),
       ...next("requestsPerSecondMax"),

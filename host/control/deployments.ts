@@ -224,6 +224,11 @@ export class Deployments {
     const quotas = tenants.find(record.tenantId)?.quotas;
     return {
       deadlineMs: Math.min(settings.deadlineMs ?? config.deadlineDefaultMs, config.deadlineMaxMs),
+      cpuMsMax: Math.min(settings.cpuMsMax ?? config.cpuMsMax, config.cpuMsMax),
+      memoryBytesMax: Math.min(
+        settings.memoryBytesMax ?? config.instanceMemoryBytesMax,
+        config.instanceMemoryBytesMax,
+      ),
       concurrencyMax: capped(
         settings.concurrencyMax ?? config.concurrencyDefault,
         quotas?.concurrencyMax,
@@ -405,8 +410,8 @@ export class Deployments {
         logMessageBytesMax: config.logMessageBytesMax,
         logEntriesMax: config.logEntriesPerInvocationMax,
         idleInstancesMax: effective.reuse === "never" ? 0 : effective.idleInstancesMax,
-        cpuMsMax: config.cpuMsMax,
-        memoryBytesMax: config.instanceMemoryBytesMax,
+        cpuMsMax: effective.cpuMsMax,
+        memoryBytesMax: effective.memoryBytesMax,
         environment: effective.environment,
       },
       deadlineMs: effective.deadlineMs,

@@ -177,6 +177,11 @@ export type WhoAmI = Static<typeof WhoAmI>;
 export const AppConfig = Type.Object(
   {
     deadlineMs: positive(86_400_000, "The longest one invocation may take."),
+    cpuMsMax: positive(86_400_000, "The longest one invocation may compute; the host's caps it."),
+    memoryBytesMax: positive(
+      4_294_967_296,
+      "Linear memory of one instance, all its memories together; the host's caps it.",
+    ),
     concurrencyMax: positive(100_000, "Invocations that run at once; the tenant's quota caps it."),
     queueDepthMax: positive(1_000_000, "Invocations that wait; the tenant's quota caps it."),
     requestsPerSecondMax: positive(
@@ -213,6 +218,8 @@ const orDefault = <S extends TSchema>(schema: S) =>
 export const AppConfigPatch = Type.Object(
   {
     deadlineMs: orDefault(AppConfig.properties.deadlineMs),
+    cpuMsMax: orDefault(AppConfig.properties.cpuMsMax),
+    memoryBytesMax: orDefault(AppConfig.properties.memoryBytesMax),
     concurrencyMax: orDefault(AppConfig.properties.concurrencyMax),
     queueDepthMax: orDefault(AppConfig.properties.queueDepthMax),
     requestsPerSecondMax: orDefault(AppConfig.properties.requestsPerSecondMax),

@@ -172,3 +172,12 @@ test("deleted apps do not leave counters without end, and nothing of what they u
   await under.remove("acme");
   expect((await under.of("acme")).size).toBe(0);
 });
+
+test("a lease that is being stored is not taken for use", async () => {
+  const under = meter(await openStorage());
+  for (let index = 0; index < 20; index += 1) {
+    const leased = under.lease("acme", `app-${index}`);
+    expect([...(await under.of("acme"))]).toEqual([]);
+    await leased;
+  }
+});

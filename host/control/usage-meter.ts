@@ -1,5 +1,11 @@
 import type { StateClient } from "@downpour/kvs";
-import { addUsage as sum, noUsage, subtractUsage, UsageLedger } from "@downpour/tenants";
+import {
+  addUsage as sum,
+  noUsage,
+  subtractUsage,
+  USAGE_NAMES,
+  UsageLedger,
+} from "@downpour/tenants";
 import type { UsageCounts } from "@downpour/tenants";
 import type { InvocationRecord } from "../scheduler/deployed-app.ts";
 import type { Logger } from "../telemetry/logger.ts";
@@ -95,7 +101,10 @@ export class UsageMeter {
     let leased = this.#leases.get(key);
     if (leased === undefined) {
       leased = storeUsage(this.#options.state, { tenantId, app, counts: LEASE }, "durable").then(
-        () => true,
+        () => {
+          this.#leased.add(key);
+          return true;
+        },
         (err: unknown) => {
           this.#options.logger.warn({ err, tenantId, app }, "usage could not be counted ahead");
           return false;
@@ -103,8 +112,7 @@ export class UsageMeter {
       );
       this.#leases.set(key, leased);
     }
-    if (await leased) this.#leased.add(key);
-    else this.#leases.delete(key);
+    if (!(await leased)) this.#leases.delete(key);
   }
 
   /** The app is gone, and nothing of it runs any more: what it used stays counted. */
@@ -125,6 +133,8 @@ export class UsageMeter {
    */
   async of(tenantId: string): Promise<ReadonlyMap<string, UsageCounts>> {
     await this.#flushing;
+    // One that is stored and not known to be would be taken for use.
+    await Promise.all(this.#leases.values());
     const apps = new Map(
       Array.from(readUsage(this.#options.state, tenantId), ([app, counts]) => [
         app,
@@ -133,6 +143,10 @@ export class UsageMeter {
     );
     for (const { app, counts } of this.#ledger.pending(tenantId)) {
       apps.set(app, sum(apps.get(app) ?? noUsage(), counts));
+    }
+    // What was leased and never called.
+    for (const [app, counts] of apps) {
+      if (USAGE_NAMES.every((name) => counts[name] === 0)) apps.delete(app);
     }
     return apps;
   }

@@ -83,6 +83,15 @@ test("no tenant is given more than the host's ceiling", async () => {
   expect(at(answer.json(), "detail")).toBe("queueDepthMax may be at most 5000 on this host");
 });
 
+test("an app computes no longer than it says itself, within what the host allows", async () => {
+  const json = { cpuMsMax: 50, memoryBytesMax: 1_000_000_000_000 / 250 };
+  const changed = (await victim.api("PATCH", "/v1/apps/app", { json })).json();
+  expect(at(changed, "config")).toMatchObject({ cpuMsMax: 50, memoryBytesMax: 268_435_456 });
+  expect((await victim.invoke("app/spin", null)).code).toBe("CPU_LIMIT_EXCEEDED");
+  await victim.api("PATCH", "/v1/apps/app", { json: { cpuMsMax: null } });
+  expect((await victim.invoke("app/version", null)).json()).toBe("one");
+});
+
 test("an app that is never reused has an instance for each invocation", async () => {
   const json = { reuse: "never" };
   const changed = (await victim.api("PATCH", "/v1/apps/app", { json })).json();
