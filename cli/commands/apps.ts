@@ -15,6 +15,8 @@ interface SetFlags {
   readonly requestsPerSecond?: number;
   readonly reuse?: "always" | "never";
   readonly deadlineMs?: number;
+  readonly cpuMs?: number;
+  readonly memoryBytes?: number;
   readonly concurrency?: number;
   readonly queueDepth?: number;
   readonly idleInstances?: number;
@@ -96,6 +98,8 @@ export function registerApps(program: Command, open: OpenContext): void {
     .description("change an app's limits and environment; running invocations keep theirs")
     .argument("[app]", "this project's where absent")
     .option("--deadline-ms <ms>", "the longest one invocation may take", wholeNumber(1, 86_400_000))
+    .option("--cpu-ms <ms>", "how long one invocation may compute", wholeNumber(1, 86_400_000))
+    .option("--memory-bytes <bytes>", "memory of one instance", wholeNumber(1, 4_294_967_296))
     .option("--concurrency <count>", "invocations at once", wholeNumber(1, 100_000))
     .option("--queue-depth <count>", "invocations that may wait", wholeNumber(1, 1_000_000))
     .option(
@@ -175,6 +179,8 @@ async function setConfig(
   const path = `/v1/apps/${pathPart(app)}`;
   const patch: AppConfigPatch = {};
   if (flags.deadlineMs !== undefined) patch.deadlineMs = flags.deadlineMs;
+  if (flags.cpuMs !== undefined) patch.cpuMsMax = flags.cpuMs;
+  if (flags.memoryBytes !== undefined) patch.memoryBytesMax = flags.memoryBytes;
   if (flags.concurrency !== undefined) patch.concurrencyMax = flags.concurrency;
   if (flags.queueDepth !== undefined) patch.queueDepthMax = flags.queueDepth;
   if (flags.requestsPerSecond !== undefined) patch.requestsPerSecondMax = flags.requestsPerSecond;
@@ -186,6 +192,12 @@ async function setConfig(
     switch (name) {
       case "deadline-ms":
         patch.deadlineMs = null;
+        break;
+      case "cpu-ms":
+        patch.cpuMsMax = null;
+        break;
+      case "memory-bytes":
+        patch.memoryBytesMax = null;
         break;
       case "concurrency":
         patch.concurrencyMax = null;
@@ -263,6 +275,8 @@ function formatApp(view: AppView, terminal: Terminal): string {
 function formatConfig({ config }: AppView): string {
   const lines = [
     `  deadline        ${config.deadlineMs} ms`,
+    `  computing       ${config.cpuMsMax} ms`,
+    `  memory          ${formatBytes(config.memoryBytesMax)} for each instance`,
     `  concurrency     ${config.concurrencyMax}`,
     `  queue depth     ${config.queueDepthMax}`,
     `  requests        ${config.requestsPerSecondMax} a second`,

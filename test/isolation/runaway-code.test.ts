@@ -91,6 +91,21 @@ describe("an invocation", () => {
     expect(served).toBeGreaterThan(10);
   });
 
+  test("is ended at the limit of its app, where that is lower", async () => {
+    await deploy("quick", { handle: () => ENDLESS });
+    const json = { cpuMsMax: 50, memoryBytesMax: 1_000_000_000_000 };
+    expect((await attacker.api("PATCH", "/v1/apps/quick", { json })).status).toBe(400);
+    const patched = await attacker.api("PATCH", "/v1/apps/quick", {
+      json: { cpuMsMax: 50, memoryBytesMax: 4_000_000_000 },
+    });
+    expect(at(patched.json(), "config")).toMatchObject({
+      cpuMsMax: 50,
+      memoryBytesMax: 33_554_432,
+    });
+    const answer = await attacker.invoke("quick/run", null);
+    expect(at(answer.json(), "details", "cpuMsMax")).toBe(50);
+  });
+
   test("that calls itself without an end is ended by its stack", async () => {
     await deploy("deep", {
       handle: () => "call $f",
