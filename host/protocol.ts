@@ -95,6 +95,8 @@ export interface Invocation {
   readonly revisionKey: string;
   /** Counts the invocations sent to one executor from 1, modulo 2^32: they start in this order. */
   readonly sequence: number;
+  /** Of its tenant: its share of the thread, beside those of others. */
+  readonly weight: number;
   readonly functionName: string;
   readonly input: Payload;
   readonly deadlineAtMs: number;

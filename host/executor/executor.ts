@@ -33,13 +33,6 @@ import { WriteGate } from "./write-gate.ts";
  */
 const STARTS_PER_TURN = 8;
 
-/**
- * So many invocations of one tenant may be under way in a thread that compute for longer than a slice.
- * Others of it start when one has ended, those of other tenants at once: so whoever floods shares its turns
- * with itself, and what is under way comes to its end.
- */
-const LONG_PER_TENANT_MAX = 8;
-
 interface Revision {
   readonly app: AppIdentity;
   readonly limits: AppLimits;
@@ -62,8 +55,8 @@ interface Running {
 // X1. Every invocation received is settled exactly once; one that ran, when all it stands on is durable.
 // X2. An instance is given back only after a call that returned: after a trap, a deadline or a
 //     cancellation it is dead, and dropped.
-// X3. Invocations start in the order they came, as far as there is room for their instances, and but for
-//     those of a tenant with `LONG_PER_TENANT_MAX`; which one started last, and whose guest holds the thread, can be read from outside, also when it is gone.
+// X3. Invocations start in the order they came, as far as there is room for their instances; which one
+//     started last, and whose guest holds the thread, can be read from outside, also when it is gone.
 // X4. A log entry leaves at once: what a function said before it fell into an endless loop is what its
 //     author needs.
 export class Executor {
@@ -79,8 +72,6 @@ export class Executor {
   readonly #revisions = new Map<string, Revision>();
   readonly #running = new Map<string, Running>();
   readonly #held = new HeldOutcomes((invocationId, outcome) => this.#answer(invocationId, outcome));
-  /** By tenant: invocations that compute for long. */
-  readonly #long = new Map<string, number>();
   #queue: Invocation[] = [];
   #turnScheduled = false;
   #draining = false;
@@ -148,37 +139,18 @@ export class Executor {
     const endMs = performance.now() + this.#tuning.sliceMs;
     let started = 0;
     let mayPass = this.#gate.takePassage();
-    const left: Invocation[] = [];
-    for (const [index, invocation] of this.#queue.entries()) {
+    for (const invocation of this.#queue) {
       // Guests that compute share the turn: whoever waits for an event waits no longer for many of them.
-      const isOver = started >= STARTS_PER_TURN || (started > 0 && performance.now() >= endMs);
-      if (!isOver && this.#isHeldBack(invocation)) {
-        left.push(invocation);
-        continue;
-      }
-      const mayStart = !isOver && (mayPass || !this.#gate.isFull);
+      if (started >= STARTS_PER_TURN || (started > 0 && performance.now() >= endMs)) break;
+      if (this.#gate.isFull && !mayPass) break;
       mayPass = false;
-      if (!mayStart || !this.#start(invocation)) {
-        left.push(...this.#queue.slice(index));
-        break;
-      }
+      if (!this.#start(invocation)) break;
       started += 1;
     }
-    this.#queue = left;
+    if (started === this.#queue.length) this.#queue = [];
+    else this.#queue.splice(0, started);
     // With no room for the next one, the end of a running one schedules the next turn.
     if (started > 0) this.#scheduleTurn();
-  }
-
-  #isHeldBack({ revisionKey }: Invocation): boolean {
-    const tenantId = this.#revisions.get(revisionKey)?.app.tenantId;
-    return tenantId !== undefined && (this.#long.get(tenantId) ?? 0) >= LONG_PER_TENANT_MAX;
-  }
-
-  #countLong(tenantId: string, isLong: boolean): void {
-    const count = (this.#long.get(tenantId) ?? 0) + (isLong ? 1 : -1);
-    if (count === 0) this.#long.delete(tenantId);
-    else this.#long.set(tenantId, count);
-    if (!isLong) this.#scheduleTurn();
   }
 
   /** False where there is no room for another instance now. */
@@ -254,7 +226,6 @@ export class Executor {
       hold: (sequence) => this.#hold(sequence),
       turns: this.#turns,
       sliceMs: this.#tuning.sliceMs,
-      onLong: (isLong) => this.#countLong(revision.app.tenantId, isLong),
     });
     const links: Links = {
       "downpour:faas/state": stateCapability(scope, this.#state, this.#gate),

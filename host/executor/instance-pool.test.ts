@@ -41,7 +41,6 @@ function pooled(revisionKey: string, onFreeze = (): void => {}): PooledInstance 
     hold: () => undefined,
     turns: new Turns(),
     sliceMs: 1,
-    onLong: () => undefined,
   });
   return { revisionKey, instance: fakeInstance(onFreeze), scope, idleSinceMs: 0 };
 }

@@ -3,7 +3,7 @@ import { OutputGate } from "@downpour/kvs";
 import { HostError } from "../errors.ts";
 import type { LineWriter } from "../engine/wasi/line-writer.ts";
 import type { AppIdentity, AppLimits, Invocation, LogEntry, LogLevel } from "../protocol.ts";
-import type { Turns } from "./turns.ts";
+import type { Computing, Turns } from "./turns.ts";
 
 /**
  * What the capabilities of one instance know: whose it is, and which call it runs now. Made with the
@@ -21,14 +21,16 @@ export class InstanceScope {
   readonly #hold: (sequence: number) => void;
   readonly #turns: Turns;
   readonly #sliceMs: number;
-  readonly #onLong: (isLong: boolean) => void;
-  #isLong = false;
   #invocation: Invocation | undefined;
+  /** Set from its first turn to the next wait for something else. */
+  #computing: Computing | undefined;
   #gate = new OutputGate();
   #logEntries = 0;
   #stateOperations = 0;
   /** Also before its first call: the guest may compute while it starts. */
   #runningSinceMs = performance.now();
+  /** When it was first asked to wait where it could not, in this slice. */
+  #unyieldingSinceUs: number | undefined;
   #waits = 0;
   #cpuMs = 0;
 
@@ -41,8 +43,6 @@ export class InstanceScope {
     readonly turns: Turns;
     /** How long a guest computes before others of its thread have their turn. */
     readonly sliceMs: number;
-    /** Told when the guest turns out to compute for longer than that, and when it does so no more. */
-    readonly onLong: (isLong: boolean) => void;
   }) {
     this.app = options.app;
     this.limits = options.limits;
@@ -50,7 +50,6 @@ export class InstanceScope {
     this.#hold = options.hold;
     this.#turns = options.turns;
     this.#sliceMs = options.sliceMs;
-    this.#onLong = options.onLong;
   }
 
   get invocation(): Invocation | undefined {
@@ -76,6 +75,7 @@ export class InstanceScope {
     this.#cpuMs = 0;
     this.#waits = 0;
     this.#runningSinceMs = sinceMs;
+    this.#unyieldingSinceUs = undefined;
     this.#hold(invocation.sequence);
   }
 
@@ -93,28 +93,38 @@ export class InstanceScope {
     }
     if (runningMs < this.#sliceMs) return undefined;
     if (!canWait) {
-      if (runningMs < Math.max(UNYIELDING_MS_MAX, this.#sliceMs)) return undefined;
-      throw new HostError(
-        "CPU_LIMIT_EXCEEDED",
-        "the function computed for too long where it cannot be put aside: while it starts, or while values are handed over",
-        { details: { cpuMsMax: UNYIELDING_MS_MAX } },
-      );
+      this.#goOnUnyielding();
+      return undefined;
     }
-    this.#setLong(true);
+    const { weight, sequence } = this.#invocation ?? AFTER_ITS_ANSWER;
+    this.#computing ??= { tenantId: this.app.tenantId, weight, sequence };
     this.#pause();
-    return this.#turns.next().then(() => this.resumed());
+    return this.#turns.next(this.#computing).then(() => this.resumed());
   }
 
-  #setLong(isLong: boolean): void {
-    if (this.#isLong === isLong) return;
-    this.#isLong = isLong;
-    this.#onLong(isLong);
+  /** By the processor's clock: a thread that does not get the processor is not the guest's doing. */
+  #goOnUnyielding(): void {
+    const { user, system } = process.threadCpuUsage();
+    this.#unyieldingSinceUs ??= user + system;
+    const unyieldingMs = (user + system - this.#unyieldingSinceUs) / 1_000;
+    if (unyieldingMs < Math.max(UNYIELDING_MS_MAX, this.#sliceMs)) return;
+    throw new HostError(
+      "CPU_LIMIT_EXCEEDED",
+      "the function computed for too long where it cannot be put aside: while it starts, or while values are handed over",
+      { details: { cpuMsMax: UNYIELDING_MS_MAX } },
+    );
   }
 
   /** The guest starts to wait for something outside its thread. */
   suspended(): void {
-    this.#setLong(false);
+    this.#stopComputing();
     this.#pause();
+  }
+
+  #stopComputing(): void {
+    if (this.#computing === undefined) return;
+    this.#turns.leave(this.#computing);
+    this.#computing = undefined;
   }
 
   #pause(): void {
@@ -130,6 +140,7 @@ export class InstanceScope {
     this.#waits -= 1;
     if (this.#waits > 0) return;
     this.#runningSinceMs = performance.now();
+    this.#unyieldingSinceUs = undefined;
     if (this.#invocation !== undefined) this.#hold(this.#invocation.sequence);
   }
 
@@ -137,7 +148,7 @@ export class InstanceScope {
     assert(this.#invocation !== undefined);
     // What was abandoned while it waited has been counted up to its wait.
     if (this.#waits === 0) this.#pause();
-    this.#setLong(false);
+    this.#stopComputing();
     this.#invocation = undefined;
   }
 
@@ -193,6 +204,9 @@ export class InstanceScope {
     });
   }
 }
+
+/** What computes on when its call has been answered. */
+const AFTER_ITS_ANSWER = { weight: 1, sequence: 0 };
 
 /** With a JavaScript frame below it, a guest cannot be put aside: its neighbours wait for it. */
 const UNYIELDING_MS_MAX = 200;

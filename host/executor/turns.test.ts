@@ -1,24 +1,95 @@
 import { expect, test } from "vitest";
 import { Turns } from "./turns.ts";
 
+interface Guest {
+  readonly name: string;
+  readonly tenantId: string;
+  readonly weight?: number;
+  /** How many turns it takes until it ends. */
+  readonly turns: number;
+}
+
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve);
   });
 }
 
-test("one goes on in each turn of the event loop, in order, and whoever comes back is last", async () => {
+/** Runs guests that were all put aside at once; answers their names in the order in which they went on. */
+async function orderOf(guests: readonly Guest[]): Promise<string> {
   const turns = new Turns();
   const order: string[] = [];
-  const go = async (name: string, rounds: number): Promise<void> => {
-    for (let round = 0; round < rounds; round += 1) {
-      await turns.next();
+  const all = guests.map(async ({ name, tenantId, weight = 1, turns: count }, sequence) => {
+    const computing = { tenantId, weight, sequence };
+    for (let turn = 0; turn < count; turn += 1) {
+      // One after the other: that is what it waits for.
+      await turns.next(computing);
       order.push(name);
     }
-  };
-  const all = Promise.all([go("a", 3), go("b", 1), go("c", 2)]);
+    turns.leave(computing);
+  });
   await nextTurn();
   expect(order.length).toBeLessThanOrEqual(1);
-  await all;
-  expect(order.join("")).toBe("abcaca");
+  await Promise.all(all);
+  return order.join("");
+}
+
+test("one goes on in each turn of the event loop, in order, and whoever comes back is last", async () => {
+  const guests = [
+    { tenantId: "t", name: "a", turns: 3 },
+    { tenantId: "t", name: "b", turns: 1 },
+    { tenantId: "t", name: "c", turns: 2 },
+  ];
+  expect(await orderOf(guests)).toBe("abcaca");
+});
+
+test("a tenant with many guests has as many turns as one with a single guest", async () => {
+  const many = Array.from({ length: 4 }, () => ({ tenantId: "many", name: "m", turns: 2 }));
+  const order = await orderOf([...many, { tenantId: "one", name: "o", turns: 4 }]);
+  expect(order.slice(0, 8)).toMatch(/^(?:mo|om){4}$/u);
+});
+
+test("a tenant of three times the weight has three times the turns", async () => {
+  const order = await orderOf([
+    { tenantId: "light", name: "l", turns: 30 },
+    { tenantId: "heavy", name: "h", turns: 30, weight: 3 },
+  ]);
+  const shared = order.slice(0, 40);
+  expect(shared.split("h").length - 1).toBe(30);
+});
+
+test("who comes back has no turns saved up", async () => {
+  const turns = new Turns();
+  const order: string[] = [];
+  const run = async (tenantId: string, sequence: number, count: number): Promise<void> => {
+    for (let turn = 0; turn < count; turn += 1) {
+      await turns.next({ tenantId, weight: 1, sequence });
+      order.push(tenantId);
+    }
+    turns.leave({ tenantId, weight: 1, sequence });
+  };
+  await run("b", 1, 1);
+  const first = run("a", 2, 30);
+  for (let turn = 0; turn < 10; turn += 1) await nextTurn();
+  const before = order.length;
+  await Promise.all([first, run("b", 3, 5)]);
+  expect(order.slice(before, before + 10).join("")).toMatch(/^(?:ab|ba){4}/u);
+});
+
+test("the first guests of a tenant come to their ends before those behind them begin", async () => {
+  const guests = Array.from({ length: 10 }, (_, index) => ({
+    tenantId: "t",
+    name: String(index),
+    turns: 2,
+  }));
+  expect(await orderOf(guests)).toBe("01234567012345678989");
+});
+
+test("a guest that left while it waited takes no turn of others", async () => {
+  const turns = new Turns();
+  const gone = { tenantId: "t", weight: 1, sequence: 1 };
+  void turns.next(gone);
+  turns.leave(gone);
+  const other = turns.next({ tenantId: "t", weight: 1, sequence: 2 });
+  await expect(other).resolves.toBeUndefined();
 });

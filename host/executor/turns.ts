@@ -1,25 +1,100 @@
-// The guests of one thread that have computed for a while and were put aside. One of them goes on in
-// each turn of the event loop, in the order they came: so what comes in from outside never waits for more
-// than one of them, however many there are, and each gets as much as the others.
+/** A guest that computes, as its turns know it. */
+export interface Computing {
+  readonly tenantId: string;
+  /** Of the tenant: its share of the turns, beside those of others. */
+  readonly weight: number;
+  /** Its own among those of its thread. */
+  readonly sequence: number;
+}
+
+/**
+ * So many guests of one tenant alternate. Those behind them go on when one has ended or waits for
+ * something: a thousand calls of some milliseconds come to their ends one after the other, and not all
+ * at the end.
+ */
+const ALTERNATING_MAX = 8;
+
+interface Tenant {
+  weight: number;
+  /** What it has had, in turns over its weight. */
+  pass: number;
+  readonly alternating: Set<number>;
+  /** Those of `alternating` that wait for a turn. */
+  readonly ready: (() => void)[];
+  readonly behind: Map<number, () => void>;
+}
+
+// The turns of guests that have computed for a while on one thread and were put aside.
+//
+// T1. One of them goes on in each turn of the event loop: what comes in from outside never waits for
+//     more than one of them, however many there are.
+// T2. Tenants have turns by weight, whatever number of guests they have: stride scheduling (C. Waldspurger
+//     and W. Weihl, "Stride Scheduling", 1995). One that comes back has no turns saved up.
+// T3. Of the guests of one tenant, the `ALTERNATING_MAX` that came first have the turns, one after the other.
 export class Turns {
-  readonly #waiting: (() => void)[] = [];
+  /** Those with guests that compute. */
+  readonly #tenants = new Map<string, Tenant>();
+  /** The pass of the tenant that went on last. */
+  #pass = 0;
   #isScheduled = false;
 
-  /** Resolves when it is the caller's turn. */
-  next(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiting.push(resolve);
-      this.#schedule();
-    });
+  /** Resolves when the guest goes on. */
+  next({ tenantId, weight, sequence }: Computing): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const tenant = this.#join(tenantId, weight);
+    const { alternating } = tenant;
+    if (alternating.size < ALTERNATING_MAX) alternating.add(sequence);
+    if (alternating.has(sequence)) this.#makeReady(tenant, resolve);
+    else tenant.behind.set(sequence, resolve);
+    return promise;
   }
 
-  #schedule(): void {
-    if (this.#isScheduled || this.#waiting.length === 0) return;
+  /** The guest has ended, or waits for something else than its turn. */
+  leave({ tenantId, sequence }: Computing): void {
+    const tenant = this.#tenants.get(tenantId);
+    if (tenant === undefined) return;
+    const { alternating, behind } = tenant;
+    behind.delete(sequence);
+    if (!alternating.delete(sequence)) return;
+    for (const [first, resolve] of behind) {
+      behind.delete(first);
+      alternating.add(first);
+      this.#makeReady(tenant, resolve);
+      return;
+    }
+    if (alternating.size === 0) this.#tenants.delete(tenantId);
+  }
+
+  #join(tenantId: string, weight: number): Tenant {
+    const known = this.#tenants.get(tenantId);
+    if (known !== undefined) {
+      known.weight = weight;
+      return known;
+    }
+    const pass = this.#pass;
+    const tenant = { weight, pass, alternating: new Set<number>(), ready: [], behind: new Map() };
+    this.#tenants.set(tenantId, tenant);
+    return tenant;
+  }
+
+  #makeReady(tenant: Tenant, resolve: () => void): void {
+    if (tenant.ready.length === 0) tenant.pass = Math.max(tenant.pass, this.#pass);
+    tenant.ready.push(resolve);
+    if (this.#isScheduled) return;
     this.#isScheduled = true;
-    setImmediate(() => {
-      this.#isScheduled = false;
-      this.#waiting.shift()?.();
-      this.#schedule();
-    });
+    setImmediate(() => this.#goOn());
+  }
+
+  #goOn(): void {
+    let next: Tenant | undefined;
+    for (const tenant of this.#tenants.values()) {
+      if (tenant.ready.length > 0 && (next === undefined || tenant.pass < next.pass)) next = tenant;
+    }
+    this.#isScheduled = next !== undefined;
+    if (next === undefined) return;
+    this.#pass = next.pass;
+    next.pass += 1 / next.weight;
+    next.ready.shift()?.();
+    setImmediate(() => this.#goOn());
   }
 }

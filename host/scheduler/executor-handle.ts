@@ -53,10 +53,12 @@ export class ExecutorHandle {
   #ownedSinceMs = 0;
   readonly #cells = new Int32Array(new SharedArrayBuffer(EXECUTOR_CELLS_BYTES));
   #sequence = 0;
-  /** Sent and not known to have started: what each will probably take, in the order of their numbers. */
+  /** Sent and not known to have started: how long each will probably hold the thread, in the order of their numbers. */
   readonly #unstarted = new Map<number, number>();
   #unstartedUs = 0;
   #isFull = false;
+  /** One that computes for longer is put aside after so much. */
+  readonly #sliceUs: number;
   #beats = 0;
   #beatAtMs = 0;
   readonly #worker: Worker;
@@ -74,6 +76,7 @@ export class ExecutorHandle {
   }) {
     this.id = options.id;
     this.#events = options.events;
+    this.#sliceUs = options.tuning.sliceMs * 1_000;
     const connection = options.storage.connect();
     const data: ExecutorThreadData = {
       storage: connection,
@@ -122,7 +125,8 @@ export class ExecutorHandle {
     // Half of it is left to be done first: then what follows is half a message's worth at least.
     if (this.#isFull && this.#unstartedUs * 2 > sentUsMax) return false;
     this.#isFull =
-      this.#unstarted.size >= SENT_AHEAD_MAX || this.#unstartedUs + estimateUs > sentUsMax;
+      this.#unstarted.size >= SENT_AHEAD_MAX ||
+      this.#unstartedUs + Math.min(estimateUs, this.#sliceUs) > sentUsMax;
     return !this.#isFull;
   }
 
@@ -148,17 +152,18 @@ export class ExecutorHandle {
   /** The number of an invocation that is about to be sent here. */
   nextSequence(estimateUs: number): number {
     this.#sequence = (this.#sequence + 1) | 0;
-    this.#unstarted.set(this.#sequence, estimateUs);
-    this.#unstartedUs += estimateUs;
+    const heldUs = Math.min(estimateUs, this.#sliceUs);
+    this.#unstarted.set(this.#sequence, heldUs);
+    this.#unstartedUs += heldUs;
     return this.#sequence;
   }
 
   /** It ended, whether it had started or not. */
   forget(sequence: number): void {
-    const estimateUs = this.#unstarted.get(sequence);
-    if (estimateUs === undefined) return;
+    const heldUs = this.#unstarted.get(sequence);
+    if (heldUs === undefined) return;
     this.#unstarted.delete(sequence);
-    this.#unstartedUs -= estimateUs;
+    this.#unstartedUs -= heldUs;
   }
 
   /** Whether the thread got as far as to start the invocation of this number; also asked when it is dead. */
@@ -200,10 +205,10 @@ export class ExecutorHandle {
 
   /** They start in the order of their numbers. */
   #forgetStarted(): void {
-    for (const [sequence, estimateUs] of this.#unstarted) {
+    for (const [sequence, heldUs] of this.#unstarted) {
       if (!this.hasStarted(sequence)) return;
       this.#unstarted.delete(sequence);
-      this.#unstartedUs -= estimateUs;
+      this.#unstartedUs -= heldUs;
     }
     this.#unstartedUs = 0;
   }

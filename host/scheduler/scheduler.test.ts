@@ -476,7 +476,8 @@ describe("admission", () => {
         expect(running.stats().inFlight).toBeLessThanOrEqual(2);
       }),
     );
-    expect(order).toEqual([0, 1, 2, 3, 4, 5]);
+    // Two that run at once may end in either order.
+    for (const [place, index] of order.entries()) expect(Math.abs(place - index)).toBeLessThan(2);
   });
 
   test("bounds a queue in bytes as well as in calls", async () => {

@@ -568,6 +568,7 @@ export class Scheduler {
         invocationId: ticket.invocationId,
         revisionKey: revision.key,
         sequence,
+        weight: slot.tenant.place.share.weight,
         functionName: request.functionName,
         input: request.input,
         deadlineAtMs: ticket.deadlineAtMs,
