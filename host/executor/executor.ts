@@ -22,6 +22,7 @@ import { HeldOutcomes } from "./held-outcomes.ts";
 import { InstancePool } from "./instance-pool.ts";
 import type { PooledInstance } from "./instance-pool.ts";
 import { InstanceScope } from "./instance-scope.ts";
+import type { ThreadClock } from "./instance-scope.ts";
 import { toOutcomeError, toPayload } from "./outcome.ts";
 import { Turns } from "./turns.ts";
 import { WriteGate } from "./write-gate.ts";
@@ -67,6 +68,7 @@ export class Executor {
   readonly #reply: (reply: ExecutorReply) => void;
   readonly #flush: () => void;
   readonly #pool: InstancePool;
+  readonly #clock: ThreadClock = { stoppedAtMs: 0 };
   readonly #turns = new Turns();
   readonly #gate = new WriteGate(() => this.#scheduleTurn());
   readonly #revisions = new Map<string, Revision>();
@@ -224,6 +226,7 @@ export class Executor {
       limits: revision.limits,
       emit: (entry) => this.#log(entry),
       hold: (sequence) => this.#hold(sequence),
+      clock: this.#clock,
       turns: this.#turns,
       sliceMs: this.#tuning.sliceMs,
     });

@@ -39,6 +39,7 @@ function pooled(revisionKey: string, onFreeze = (): void => {}): PooledInstance 
     limits,
     emit: () => undefined,
     hold: () => undefined,
+    clock: { stoppedAtMs: 0 },
     turns: new Turns(),
     sliceMs: 1,
   });

@@ -5,12 +5,19 @@ import type { LineWriter } from "../engine/wasi/line-writer.ts";
 import type { AppIdentity, AppLimits, Invocation, LogEntry, LogLevel } from "../protocol.ts";
 import type { Computing, Turns } from "./turns.ts";
 
+/** Of all guests of one thread. */
+export interface ThreadClock {
+  /** When one of them stopped to run last. */
+  stoppedAtMs: number;
+}
+
 /**
  * What the capabilities of one instance know: whose it is, and which call it runs now. Made with the
  * instance and never shared by two; the call changes, the tenant never does.
  *
  * S1. Between two calls there is no invocation: a capability that needs one traps the guest.
- * S2. The guest's clock runs from `begin` to `end`, except between `suspended` and `resumed`.
+ * S2. The guest's clock runs from `begin` to `end`, except between `suspended` and `resumed`, and never
+ *     while another guest of the thread ran: of several that were resumed at once, one runs after the other.
  * S3. What a call wrote stands in the log under that call, also a last line without its end.
  */
 export class InstanceScope {
@@ -19,6 +26,7 @@ export class InstanceScope {
   readonly #emit: (entry: LogEntry) => void;
   readonly #writers: LineWriter[] = [];
   readonly #hold: (sequence: number) => void;
+  readonly #clock: ThreadClock;
   readonly #turns: Turns;
   readonly #sliceMs: number;
   #invocation: Invocation | undefined;
@@ -40,6 +48,7 @@ export class InstanceScope {
     readonly emit: (entry: LogEntry) => void;
     /** Told the number of the invocation whose guest runs from now on, and 0 when it does not. */
     readonly hold: (sequence: number) => void;
+    readonly clock: ThreadClock;
     readonly turns: Turns;
     /** How long a guest computes before others of its thread have their turn. */
     readonly sliceMs: number;
@@ -48,6 +57,7 @@ export class InstanceScope {
     this.limits = options.limits;
     this.#emit = options.emit;
     this.#hold = options.hold;
+    this.#clock = options.clock;
     this.#turns = options.turns;
     this.#sliceMs = options.sliceMs;
   }
@@ -84,7 +94,7 @@ export class InstanceScope {
    * turn where it has used up its slice. Where it cannot wait, it holds the thread, and may do so for less long.
    */
   fuelSpent(canWait: boolean): Promise<void> | undefined {
-    const runningMs = this.#waits === 0 ? performance.now() - this.#runningSinceMs : 0;
+    const runningMs = this.#waits === 0 ? this.#ranMs(performance.now()) : 0;
     const { cpuMsMax } = this.limits;
     if (this.#cpuMs + runningMs > cpuMsMax) {
       throw new HostError("CPU_LIMIT_EXCEEDED", "the function computed for longer than it may", {
@@ -127,9 +137,15 @@ export class InstanceScope {
     this.#computing = undefined;
   }
 
+  #ranMs(nowMs: number): number {
+    return nowMs - Math.max(this.#runningSinceMs, this.#clock.stoppedAtMs);
+  }
+
   #pause(): void {
     if (this.#waits === 0) {
-      this.#cpuMs += performance.now() - this.#runningSinceMs;
+      const nowMs = performance.now();
+      this.#cpuMs += this.#ranMs(nowMs);
+      this.#clock.stoppedAtMs = nowMs;
       this.#hold(0);
     }
     this.#waits += 1;

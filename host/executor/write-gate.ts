@@ -1,11 +1,11 @@
 /**
  * How many invocations may wait for their writes before the next one starts.
  *
- * A commit carries whatever is there, and a few dozen writes already hide its wait. More would only
- * mean more instances in turn, and each one's memory is out of the processor's caches when its turn
- * comes.
+ * What they wait for is a message to the storage thread and back, and what a few of them compute hides
+ * that. More would only mean more instances in turn, and each one's memory is out of the processor's
+ * caches when its turn comes.
  */
-const WAITING_MAX = 24;
+const WAITING_MAX = 8;
 
 // Counts an executor's invocations that wait for a write, and says how many more may start.
 //
