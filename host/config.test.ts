@@ -118,6 +118,7 @@ test("docs/configuration.md lists each setting with its default", () => {
   const page = source.replaceAll(/ +/gu, " ");
   const spelt = new Map<string, string>([
     ["executors", "cores − 1"],
+    ["instancesMemoryBytesMax", "memory / 2"],
     ["dataDirectory", '"./.downpour/data"'],
   ]);
   const defaults = parseHostConfig({});

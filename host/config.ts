@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { availableParallelism, totalmem } from "node:os";
 import { resolve } from "node:path";
 import { Type } from "typebox";
 import type { Static, TSchema } from "typebox";
@@ -122,6 +122,12 @@ export const HostConfigSchema = Type.Object(
       256 * MIB,
       4_096 * MIB,
       "Linear memory of one instance of a function: all its memories together.",
+    ),
+
+    instancesMemoryBytesMax: bytes(
+      Math.floor(totalmem() / 2 / MIB) * MIB,
+      1_048_576 * MIB,
+      "Linear memory of all instances together; a tenant may have half of it. Default: half of the machine's.",
     ),
 
     deadlineDefaultMs: ms(10_000, 1, 86_400_000, "For apps that set none."),

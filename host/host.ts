@@ -48,6 +48,8 @@ export interface Host {
 const IN_FLIGHT_PER_EXECUTOR_MAX = 1_024;
 /** Each reserves address space for its memories; a process has room for about 12,000. */
 const INSTANCES_PER_PROCESS_MAX = 5_000;
+/** One tenant may have so large a part of the memory for instances. */
+const TENANT_MEMORY_DIVISOR = 2;
 const INSTANCE_IDLE_MS = 60_000;
 const REVISION_IDLE_MS = 600_000;
 const CANCEL_GRACE_MS = 1_000;
@@ -253,6 +255,12 @@ function startScheduler(parts: {
       },
       executor: {
         instancesMax: Math.ceil(INSTANCES_PER_PROCESS_MAX / config.executors),
+        memory: {
+          bytesMax: Math.floor(config.instancesMemoryBytesMax / config.executors),
+          tenantBytesMax: Math.floor(
+            config.instancesMemoryBytesMax / config.executors / TENANT_MEMORY_DIVISOR,
+          ),
+        },
         instanceIdleMs: INSTANCE_IDLE_MS,
         idleInstanceBytesMax: IDLE_INSTANCE_BYTES_MAX,
         sliceMs: config.executorSliceMs,

@@ -54,6 +54,8 @@ export const EXECUTOR_CELLS_BYTES =
 export interface ExecutorTuning {
   /** Instances of one thread, busy and idle: each reserves address space (two memories of 8 GB for a QuickJS guest). */
   readonly instancesMax: number;
+  /** Linear memory of its instances. */
+  readonly memory: { readonly bytesMax: number; readonly tenantBytesMax: number };
   /** An instance that nobody needed for so long is let go. */
   readonly instanceIdleMs: number;
   /** Linear memory never shrinks: an instance that grew past this serves no second call. */

@@ -36,6 +36,8 @@ export interface Engine {
 export interface Bounds {
   /** Linear memory of all its core instances: past it, `memory.grow` answers -1, as for any full memory. */
   readonly memoryBytesMax: number;
+  /** Asked before its memories get so many bytes more, within that; false is as for a full memory. */
+  readonly takeMemory?: (bytes: number) => boolean;
   /**
    * Called whenever the guest has computed for a while, start functions included: some ten microseconds, or at
    * most some milliseconds. What it throws ends the guest there and then: its call rejects with it.

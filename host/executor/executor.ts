@@ -19,6 +19,7 @@ import { logCapability } from "./capabilities/log.ts";
 import { stateCapability } from "./capabilities/state.ts";
 import { wasiCapabilities } from "./capabilities/wasi.ts";
 import { HeldOutcomes } from "./held-outcomes.ts";
+import { MemoryBudget } from "./memory-budget.ts";
 import { InstancePool } from "./instance-pool.ts";
 import type { PooledInstance } from "./instance-pool.ts";
 import { InstanceScope } from "./instance-scope.ts";
@@ -68,6 +69,7 @@ export class Executor {
   readonly #reply: (reply: ExecutorReply) => void;
   readonly #flush: () => void;
   readonly #pool: InstancePool;
+  readonly #memory: MemoryBudget;
   readonly #clock: ThreadClock = { stoppedAtMs: 0 };
   readonly #turns = new Turns();
   readonly #gate = new WriteGate(() => this.#scheduleTurn());
@@ -95,6 +97,7 @@ export class Executor {
     this.#reply = options.reply;
     this.#flush = options.flush;
     this.#pool = new InstancePool({ instancesMax: options.tuning.instancesMax });
+    this.#memory = new MemoryBudget(options.tuning.memory, () => this.#memoryInUse());
   }
 
   receive(request: ExecutorRequest): void {
@@ -238,9 +241,15 @@ export class Executor {
     };
     const instance = this.#engine.instantiate(revision.component, links, {
       memoryBytesMax: revision.limits.memoryBytesMax,
+      takeMemory: (bytes) => this.#memory.take(revision.app.tenantId, bytes),
       onFuelSpent: (canWait) => scope.fuelSpent(canWait),
     });
     return { revisionKey, instance, scope, idleSinceMs: 0 };
+  }
+
+  *#memoryInUse(): Generator<{ readonly tenantId: string; readonly bytes: number }> {
+    for (const { pooled } of this.#running.values()) yield toMemory(pooled);
+    for (const pooled of this.#pool.idle()) yield toMemory(pooled);
   }
 
   #settle(
@@ -327,6 +336,13 @@ export class Executor {
       .then(() => this.#reply({ kind: "drained" }))
       .catch(rethrow);
   }
+}
+
+function toMemory({ scope, instance }: PooledInstance): {
+  readonly tenantId: string;
+  readonly bytes: number;
+} {
+  return { tenantId: scope.app.tenantId, bytes: instance.memoryBytes };
 }
 
 /** What ended an invocation stands in the function's log too, where its author looks. */

@@ -45,6 +45,10 @@ export class InstancePool {
     return this.#idleInstances;
   }
 
+  *idle(): Generator<PooledInstance> {
+    for (const stack of this.#idle.values()) yield* stack;
+  }
+
   /** The idle instance of the revision that ran last. */
   take(revisionKey: string): PooledInstance | undefined {
     const stack = this.#idle.get(revisionKey);

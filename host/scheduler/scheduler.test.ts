@@ -117,6 +117,7 @@ let scheduler: Scheduler | undefined;
 
 const executor = {
   instancesMax: 2000,
+  memory: { bytesMax: 2 ** 32, tenantBytesMax: 2 ** 32 },
   instanceIdleMs: 60_000,
   idleInstanceBytesMax: 64_000_000,
   sliceMs: 1,

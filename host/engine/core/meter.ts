@@ -1,3 +1,4 @@
+import { Trap } from "../engine.ts";
 import type { Bounds } from "../engine.ts";
 import { createHook, WAIT } from "./hook.ts";
 import type { HookTarget } from "./hook.ts";
@@ -50,9 +51,23 @@ export class Meter implements HookTarget {
     return this.#granted - this.#tanks.reduce((sum, { value }) => sum + Number(value), 0);
   }
 
-  /** Those that its core instances begin with, in all. False where they are too many. */
-  reserve(pages: number): boolean {
-    if ((this.#pages + pages) * PAGE_BYTES > this.#bounds.memoryBytesMax) return false;
+  /**
+   * Those that its core instances begin with, in all. Throws `Trap` where they are more than it may have, and
+   * `RangeError` where there is no memory for them now.
+   */
+  begin(pages: number): void {
+    if (!this.#fits(pages)) {
+      throw new Trap("the memories of the component begin with more than it may have");
+    }
+    if (!this.#take(pages)) throw new RangeError("there is no memory for another instance now");
+  }
+
+  #fits(pages: number): boolean {
+    return (this.#pages + pages) * PAGE_BYTES <= this.#bounds.memoryBytesMax;
+  }
+
+  #take(pages: number): boolean {
+    if (this.#bounds.takeMemory?.(pages * PAGE_BYTES) === false) return false;
     this.#pages += pages;
     return true;
   }
@@ -103,7 +118,7 @@ export class Meter implements HookTarget {
   ask(pages: number): number {
     try {
       if (pages === 0) return this.#refuel();
-      if (pages > 0) return this.reserve(pages) ? 1 : 0;
+      if (pages > 0) return this.#fits(pages) && this.#take(pages) ? 1 : 0;
       this.#pages += pages;
       return 1;
     } catch (cause) {

@@ -1,5 +1,4 @@
 import type { HostResourcePlan } from "../component/plan.ts";
-import { Trap } from "../engine.ts";
 import type { Linking } from "./linking.ts";
 import type { ImportedModule, PreparedPlan, PreparedStep } from "./prepared-plan.ts";
 
@@ -9,9 +8,7 @@ import type { ImportedModule, PreparedPlan, PreparedStep } from "./prepared-plan
  */
 export function link(prepared: PreparedPlan, linking: Linking): void {
   const { guest, componentInstances } = linking;
-  if (!guest.meter.reserve(prepared.plan.memoryPages)) {
-    throw new Trap("the memories of the component begin with more than it may have");
-  }
+  guest.meter.begin(prepared.plan.memoryPages);
   for (const { parent } of prepared.plan.componentInstances) {
     componentInstances.push(
       guest.createComponentInstance(parent === null ? undefined : componentInstances[parent]),
