@@ -44,6 +44,8 @@ export interface Bounds {
    * With a promise the guest is put aside until that settles; only where it `canWait`.
    */
   readonly onFuelSpent: (canWait: boolean) => Promise<void> | undefined;
+  /** Called when the guest lets others go on, and settles when it is its turn again; without it, in the next turn of the event loop. */
+  readonly onYield?: () => Promise<void>;
 }
 
 /** What a component must and may be linked with. */

@@ -97,7 +97,10 @@ export class Executor {
     this.#reply = options.reply;
     this.#flush = options.flush;
     this.#pool = new InstancePool({ instancesMax: options.tuning.instancesMax });
-    this.#memory = new MemoryBudget(options.tuning.memory, () => this.#memoryInUse());
+    this.#memory = new MemoryBudget(options.tuning.memory, {
+      inUse: () => this.#memoryInUse(),
+      evict: (tenantId) => this.#pool.evict(tenantId) !== undefined,
+    });
   }
 
   receive(request: ExecutorRequest): void {
@@ -243,6 +246,7 @@ export class Executor {
       memoryBytesMax: revision.limits.memoryBytesMax,
       takeMemory: (bytes) => this.#memory.take(revision.app.tenantId, bytes),
       onFuelSpent: (canWait) => scope.fuelSpent(canWait),
+      onYield: () => scope.yielded(),
     });
     return { revisionKey, instance, scope, idleSinceMs: 0 };
   }

@@ -60,9 +60,28 @@ export class InstancePool {
     return pooled;
   }
 
+  /** Lets go of the longest idle instance, of a tenant or of anyone; undefined where there is none. */
+  evict(tenantId: string | undefined): PooledInstance | undefined {
+    let longest: PooledInstance | undefined;
+    for (const stack of this.#idle.values()) {
+      const bottom = stack[0];
+      if (bottom === undefined) continue;
+      if (tenantId !== undefined && bottom.scope.app.tenantId !== tenantId) continue;
+      if (longest === undefined || bottom.idleSinceMs < longest.idleSinceMs) longest = bottom;
+    }
+    if (longest === undefined) return undefined;
+    const stack = this.#idle.get(longest.revisionKey);
+    stack?.shift();
+    this.#linked.delete(longest);
+    if (stack?.length === 0) this.#idle.delete(longest.revisionKey);
+    this.#idleInstances -= 1;
+    this.#instances -= 1;
+    return longest;
+  }
+
   /** Makes room for one more instance, at the cost of the longest idle one; false where none is idle. */
   reserve(): boolean {
-    if (this.#instances >= this.#instancesMax && !this.#evictLongestIdle()) return false;
+    if (this.#instances >= this.#instancesMax && this.evict(undefined) === undefined) return false;
     this.#instances += 1;
     return true;
   }
@@ -127,22 +146,5 @@ export class InstancePool {
     const { memoryBytes } = pooled.instance;
     pooled.instance.freeze();
     return memoryBytes;
-  }
-
-  #evictLongestIdle(): boolean {
-    let longest: PooledInstance | undefined;
-    for (const stack of this.#idle.values()) {
-      const bottom = stack[0];
-      if (bottom === undefined) continue;
-      if (longest === undefined || bottom.idleSinceMs < longest.idleSinceMs) longest = bottom;
-    }
-    if (longest === undefined) return false;
-    const stack = this.#idle.get(longest.revisionKey);
-    stack?.shift();
-    this.#linked.delete(longest);
-    if (stack?.length === 0) this.#idle.delete(longest.revisionKey);
-    this.#idleInstances -= 1;
-    this.#instances -= 1;
-    return true;
   }
 }

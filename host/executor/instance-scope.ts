@@ -106,6 +106,11 @@ export class InstanceScope {
       this.#goOnUnyielding();
       return undefined;
     }
+    return this.yielded();
+  }
+
+  /** The guest is put aside until it is its turn. */
+  yielded(): Promise<void> {
     const { weight, sequence } = this.#invocation ?? AFTER_ITS_ANSWER;
     this.#computing ??= { tenantId: this.app.tenantId, weight, sequence };
     this.#pause();

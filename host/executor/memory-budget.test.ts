@@ -1,32 +1,63 @@
 import { expect, test } from "vitest";
 import { MemoryBudget } from "./memory-budget.ts";
 
-function budget(inUse: { tenantId: string; bytes: number }[]): MemoryBudget {
-  return new MemoryBudget({ bytesMax: 100, tenantBytesMax: 60 }, () => inUse);
+interface Instance {
+  readonly tenantId: string;
+  readonly bytes: number;
+  readonly isIdle: boolean;
 }
 
-test("a tenant has no more than its limit, and others what is left", () => {
-  const inUse: { tenantId: string; bytes: number }[] = [];
-  const memory = budget(inUse);
-  const take = (tenantId: string, bytes: number): boolean => {
-    const isTaken = memory.take(tenantId, bytes);
-    if (isTaken) inUse.push({ tenantId, bytes });
+class Rig {
+  instances: Instance[] = [];
+  readonly #memory = new MemoryBudget(
+    { bytesMax: 100, tenantBytesMax: 60 },
+    {
+      inUse: () => this.instances,
+      evict: (tenantId) => {
+        const index = this.instances.findIndex(
+          (instance) => instance.isIdle && (tenantId ?? instance.tenantId) === instance.tenantId,
+        );
+        if (index !== -1) this.instances.splice(index, 1);
+        return index !== -1;
+      },
+    },
+  );
+
+  /** Waits until it is worth to count again. */
+  async take(tenantId: string, bytes: number, isIdle = false): Promise<boolean> {
+    await new Promise((resolve) => {
+      setTimeout(resolve, 11);
+    });
+    const isTaken = this.#memory.take(tenantId, bytes);
+    if (isTaken) this.instances.push({ tenantId, bytes, isIdle });
     return isTaken;
-  };
-  expect([take("a", 50), take("a", 11), take("a", 10), take("a", 1)]).toEqual([
-    true,
-    false,
-    true,
-    false,
-  ]);
-  expect([take("b", 41), take("b", 40), take("c", 1)]).toEqual([false, true, false]);
+  }
+}
+
+test("a tenant has no more than its limit, and others what is left", async () => {
+  const rig = new Rig();
+  expect(await rig.take("a", 50)).toBe(true);
+  expect(await rig.take("a", 11)).toBe(false);
+  expect(await rig.take("a", 10)).toBe(true);
+  expect(await rig.take("b", 41)).toBe(false);
+  expect(await rig.take("b", 40)).toBe(true);
+  expect(await rig.take("c", 1)).toBe(false);
 });
 
-test("what instances gave back by ending is there again", () => {
-  const inUse = [{ tenantId: "a", bytes: 60 }];
-  const memory = budget(inUse);
-  expect(memory.take("a", 60)).toBe(true);
-  expect(memory.take("a", 1)).toBe(false);
-  inUse.length = 0;
-  expect(memory.take("a", 60)).toBe(true);
+test("what instances gave back by ending is there again", async () => {
+  const rig = new Rig();
+  expect(await rig.take("a", 60)).toBe(true);
+  expect(await rig.take("a", 1)).toBe(false);
+  rig.instances = [];
+  expect(await rig.take("a", 60)).toBe(true);
+});
+
+test("idle instances make room: a tenant's own for its limit, anyone's for that of all", async () => {
+  const rig = new Rig();
+  expect(await rig.take("b", 40, true)).toBe(true);
+  expect(await rig.take("a", 50, true)).toBe(true);
+  expect(await rig.take("a", 20)).toBe(true);
+  expect(rig.instances.map(({ tenantId, bytes }) => `${tenantId}${bytes}`)).toEqual(["b40", "a20"]);
+  expect(await rig.take("c", 60)).toBe(true);
+  expect(rig.instances.map(({ tenantId, bytes }) => `${tenantId}${bytes}`)).toEqual(["a20", "c60"]);
 });

@@ -5,46 +5,70 @@ export interface MemoryLimits {
   readonly tenantBytesMax: number;
 }
 
+/** The instances of the thread, as their memory sees them. */
+export interface MemoryUsers {
+  /** What each instance that there is has now. */
+  readonly inUse: () => Iterable<{ readonly tenantId: string; readonly bytes: number }>;
+  /** Lets go of an idle instance, of a tenant or of anyone; false where there is none. */
+  readonly evict: (tenantId: string | undefined) => boolean;
+}
+
+/** Counting takes a while, and a guest may ask again and again for what it does not get. */
+const COUNT_INTERVAL_MS = 10;
+
 // What the instances of one thread may take together, so that no number of them ends the process.
 //
 // M1. Memory is taken before it is there. What instances give back by ending is found by counting anew,
-//     and that is only done where a limit seems to be reached: the sums here are never too low.
+//     and that is only done where a limit seems to be reached: in between the sums are not too low. What a frozen
+//     instance takes when it is brought back, is in the next count.
 // M2. A tenant that has all that it may have gets no more; others do, as long as there is some for all.
+// M3. Nobody goes without for an idle instance: those that are idle longest are let go first, a tenant's own
+//     for what it has too much of.
 export class MemoryBudget {
   readonly #limits: MemoryLimits;
-  readonly #inUse: () => Iterable<{ readonly tenantId: string; readonly bytes: number }>;
+  readonly #users: MemoryUsers;
   #byTenant = new Map<string, number>();
   #bytes = 0;
+  #countedAtMs = -Infinity;
 
-  constructor(
-    limits: MemoryLimits,
-    /** What each instance that there is has now. */
-    inUse: () => Iterable<{ readonly tenantId: string; readonly bytes: number }>,
-  ) {
+  constructor(limits: MemoryLimits, users: MemoryUsers) {
     this.#limits = limits;
-    this.#inUse = inUse;
+    this.#users = users;
   }
 
   /** Whether an instance of the tenant may have so many bytes more; then they count as taken. */
   take(tenantId: string, bytes: number): boolean {
     if (!this.#hasRoom(tenantId, bytes)) {
+      const nowMs = performance.now();
+      if (nowMs - this.#countedAtMs < COUNT_INTERVAL_MS) return false;
       this.#countAnew();
-      if (!this.#hasRoom(tenantId, bytes)) return false;
+      this.#countedAtMs = nowMs;
+      while (!this.#hasRoom(tenantId, bytes)) {
+        if (!this.#evict(this.#hasTenantRoom(tenantId, bytes) ? undefined : tenantId)) return false;
+      }
     }
     this.#add(tenantId, bytes);
     return true;
   }
 
   #hasRoom(tenantId: string, bytes: number): boolean {
-    const { bytesMax, tenantBytesMax } = this.#limits;
-    const ofTenant = this.#byTenant.get(tenantId) ?? 0;
-    return this.#bytes + bytes <= bytesMax && ofTenant + bytes <= tenantBytesMax;
+    return this.#bytes + bytes <= this.#limits.bytesMax && this.#hasTenantRoom(tenantId, bytes);
+  }
+
+  #hasTenantRoom(tenantId: string, bytes: number): boolean {
+    return (this.#byTenant.get(tenantId) ?? 0) + bytes <= this.#limits.tenantBytesMax;
+  }
+
+  #evict(tenantId: string | undefined): boolean {
+    if (!this.#users.evict(tenantId)) return false;
+    this.#countAnew();
+    return true;
   }
 
   #countAnew(): void {
     this.#byTenant = new Map();
     this.#bytes = 0;
-    for (const { tenantId, bytes } of this.#inUse()) this.#add(tenantId, bytes);
+    for (const { tenantId, bytes } of this.#users.inUse()) this.#add(tenantId, bytes);
   }
 
   #add(tenantId: string, bytes: number): void {

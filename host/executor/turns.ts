@@ -19,8 +19,8 @@ interface Tenant {
   /** What it has had, in turns over its weight. */
   pass: number;
   readonly alternating: Set<number>;
-  /** Those of `alternating` that wait for a turn. */
-  readonly ready: (() => void)[];
+  /** Those of `alternating` that wait for a turn, in the order in which they have it. */
+  readonly ready: Map<number, () => void>;
   readonly behind: Map<number, () => void>;
 }
 
@@ -44,7 +44,7 @@ export class Turns {
     const tenant = this.#join(tenantId, weight);
     const { alternating } = tenant;
     if (alternating.size < ALTERNATING_MAX) alternating.add(sequence);
-    if (alternating.has(sequence)) this.#makeReady(tenant, resolve);
+    if (alternating.has(sequence)) this.#makeReady(tenant, sequence, resolve);
     else tenant.behind.set(sequence, resolve);
     return promise;
   }
@@ -53,13 +53,14 @@ export class Turns {
   leave({ tenantId, sequence }: Computing): void {
     const tenant = this.#tenants.get(tenantId);
     if (tenant === undefined) return;
-    const { alternating, behind } = tenant;
+    const { alternating, ready, behind } = tenant;
     behind.delete(sequence);
+    ready.delete(sequence);
     if (!alternating.delete(sequence)) return;
     for (const [first, resolve] of behind) {
       behind.delete(first);
       alternating.add(first);
-      this.#makeReady(tenant, resolve);
+      this.#makeReady(tenant, first, resolve);
       return;
     }
     if (alternating.size === 0) this.#tenants.delete(tenantId);
@@ -72,14 +73,20 @@ export class Turns {
       return known;
     }
     const pass = this.#pass;
-    const tenant = { weight, pass, alternating: new Set<number>(), ready: [], behind: new Map() };
+    const tenant: Tenant = {
+      weight,
+      pass,
+      alternating: new Set(),
+      ready: new Map(),
+      behind: new Map(),
+    };
     this.#tenants.set(tenantId, tenant);
     return tenant;
   }
 
-  #makeReady(tenant: Tenant, resolve: () => void): void {
-    if (tenant.ready.length === 0) tenant.pass = Math.max(tenant.pass, this.#pass);
-    tenant.ready.push(resolve);
+  #makeReady(tenant: Tenant, sequence: number, resolve: () => void): void {
+    if (tenant.ready.size === 0) tenant.pass = Math.max(tenant.pass, this.#pass);
+    tenant.ready.set(sequence, resolve);
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     setImmediate(() => this.#goOn());
@@ -88,13 +95,17 @@ export class Turns {
   #goOn(): void {
     let next: Tenant | undefined;
     for (const tenant of this.#tenants.values()) {
-      if (tenant.ready.length > 0 && (next === undefined || tenant.pass < next.pass)) next = tenant;
+      if (tenant.ready.size > 0 && (next === undefined || tenant.pass < next.pass)) next = tenant;
     }
     this.#isScheduled = next !== undefined;
     if (next === undefined) return;
     this.#pass = next.pass;
     next.pass += 1 / next.weight;
-    next.ready.shift()?.();
+    for (const [sequence, resolve] of next.ready) {
+      next.ready.delete(sequence);
+      resolve();
+      break;
+    }
     setImmediate(() => this.#goOn());
   }
 }

@@ -373,7 +373,7 @@ describe("a deadline", () => {
     const running = await start(unyielding);
     running.deploy(deployed());
     const neighbour = running.invoke(call("sleep", "60000"));
-    const { outcome } = await running.invoke(call("loop", "", { deadlineMs: 100 }));
+    const { outcome } = await running.invoke(call("loop", "", { deadlineMs: 1_000 }));
     expect(text(outcome)).toBe("DEADLINE_EXCEEDED");
     expect(text((await neighbour).outcome)).toBe("EXECUTOR_LOST");
     expect(text((await running.invoke(call("echo", "new thread"))).outcome)).toBe("new thread");
@@ -385,7 +385,7 @@ describe("a deadline", () => {
     const running = await start(unyielding);
     running.deploy(deployed());
     await running.invoke(call("echo", "loads the revision"));
-    const loop = running.invoke(call("loop", "", { deadlineMs: 100 }));
+    const loop = running.invoke(call("loop", "", { deadlineMs: 1_000 }));
     const behind = ["a", "b", "c"].map((body) => running.invoke(call("echo", body)));
     expect(text((await loop).outcome)).toBe("DEADLINE_EXCEEDED");
     const outcomes = await Promise.all(behind);
@@ -395,7 +395,7 @@ describe("a deadline", () => {
   test("of an endless loop is charged, and stands in the log after what the function said", async () => {
     const running = await start();
     running.deploy(deployed());
-    await running.invoke(call("loop", "", { deadlineMs: 100 }));
+    await running.invoke(call("loop", "", { deadlineMs: 1_000 }));
     await running.invoke(call("echo", "on the next thread"));
     const record = records.find(({ functionName }) => functionName === "loop");
     expect(record?.errorCode).toBe("DEADLINE_EXCEEDED");

@@ -345,9 +345,11 @@ class ConnectedStateClient implements StateClient {
     this.#refused ??= error;
     const pending = this.#pending;
     this.#pending = [];
+    this.#overlay.clear();
     this.#bytesInFlight = 0;
     for (const write of pending) {
       if (write.state === "waiting") write.answer?.reject(error);
+      if (write.state === "rejected") continue;
       for (const gate of write.gates ?? []) gate.fail(error);
     }
     this.#becomeIdle();

@@ -30,6 +30,10 @@ export class Overlay {
     if (this.#writes.get(key)?.number === number) this.#writes.delete(key);
   }
 
+  clear(): void {
+    this.#writes.clear();
+  }
+
   /** The writes that lie over the keys with a prefix. */
   *numbers(prefix: string): Generator<number> {
     for (const [key, { number }] of this.#writes) if (key.startsWith(prefix)) yield number;

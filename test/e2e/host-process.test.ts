@@ -366,8 +366,9 @@ describe("after kill -9 and another start", () => {
 
 test("a host whose only executor is being replaced is not ready, and then is again", async () => {
   // What computes is not put aside, and so holds its thread.
-  const flags = ["--executors=1", "--executor-slice-ms=3600000"];
-  await using host = await HostUnderTest.start({ flags });
+  await using host = await HostUnderTest.start({
+    flags: ["--executors=1", "--executor-slice-ms=3600000"],
+  });
   const tenant = await host.tenant("acme");
   await tenant.deploy("app", await behaviours());
   const readiness = (): Promise<Answer> => host.api("GET", "/readyz");

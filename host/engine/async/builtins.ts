@@ -8,7 +8,7 @@ import type { ComponentInstance } from "../canonical/component-instance.ts";
 import type { CoreFunction, GuestContext, SyncCoreFunction } from "../canonical/guest-context.ts";
 import { guarded, requireMayLeave } from "../canonical/leave.ts";
 import { trap } from "../canonical/trap.ts";
-import { nextTurn, requireWaitableSet } from "./lift-async-export.ts";
+import { requireWaitableSet } from "./lift-async-export.ts";
 import { Subtask } from "./subtask.ts";
 import { Task } from "./task.ts";
 import { NO_EVENT, Waitable, WaitableSet, requireAlive } from "./waitable-set.ts";
@@ -157,7 +157,7 @@ export function threadYield(instance: ComponentInstance): CoreFunction {
     guarded(instance, () => {
       requireMayLeave(instance);
       return guardedLater(instance, async () => {
-        await nextTurn();
+        await instance.guest.meter.yielded();
         await requireAlive(instance.guest);
         return 0;
       });

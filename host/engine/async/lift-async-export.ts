@@ -87,7 +87,7 @@ async function runToExit(
     if (code === CALLBACK_CODES.exit) return exit(task);
     let event: GuestEvent = NO_EVENT;
     if (code === CALLBACK_CODES.yield) {
-      await nextTurn();
+      await guest.meter.yielded();
       await requireAlive(guest);
     } else if (code === CALLBACK_CODES.wait) {
       event = await requireWaitableSet(handles.get(packed >>> 4)).wait(guest);
@@ -102,12 +102,6 @@ export function requireWaitableSet(entry: object): WaitableSet {
   return entry instanceof WaitableSet
     ? entry
     : trap("a handle of another kind, not a waitable set");
-}
-
-export function nextTurn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
 }
 
 /** `canon task.return`, compiled once for each plan. Binds to the context of its own options. */

@@ -115,6 +115,11 @@ export class Meter implements HookTarget {
     return returned;
   }
 
+  /** Settles when a guest that let others go on has its turn again. */
+  yielded(): Promise<void> {
+    return this.#bounds.onYield?.() ?? nextTurn();
+  }
+
   ask(pages: number): number {
     try {
       if (pages === 0) return this.#refuel();
@@ -145,6 +150,12 @@ export class Meter implements HookTarget {
     this.#granted += FUEL_GRANT;
     return FUEL_GRANT;
   }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 }
 
 function setGlobal(global: WebAssembly.ExportValue | undefined, value: unknown): void {
