@@ -19,6 +19,6 @@ const unloaded = report.testResults.filter(
 const skipped = count("skipped", "pending", "todo", "disabled");
 const passed = count("passed");
 const failed = count("failed") + unloaded;
-const suffix = skipped > 0 ? `, ${skipped} skipped` : "";
-process.stdout.write(`${passed} passed, ${failed} failed${suffix}\n`);
+if (skipped > 0) process.stdout.write(`${skipped} skipped; each says why\n`);
+process.stdout.write(`${passed} passed, ${failed} failed\n`);
 process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
