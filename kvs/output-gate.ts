@@ -9,6 +9,7 @@ import type { KvsError } from "./errors.ts";
  * A1. A write at level `durable` through a gate is answered when it is executed; the gate is shut until
  *     it is stored.
  * A2. A read through a gate that sees such a write, whoever wrote it, shuts the gate as well.
+ *     Writes of the lower levels shut no gate, also where their result counts one that does.
  * A3. Where one of those writes cannot be stored after all, the gate fails with its error for good: the
  *     work has gone on from what never was.
  */
