@@ -20,6 +20,7 @@ import { stateCapability } from "./capabilities/state.ts";
 import { wasiCapabilities } from "./capabilities/wasi.ts";
 import { HeldOutcomes } from "./held-outcomes.ts";
 import { MemoryBudget } from "./memory-budget.ts";
+import type { MemoryUse } from "./memory-budget.ts";
 import { InstancePool } from "./instance-pool.ts";
 import type { PooledInstance } from "./instance-pool.ts";
 import { InstanceScope } from "./instance-scope.ts";
@@ -99,7 +100,10 @@ export class Executor {
     this.#pool = new InstancePool({ instancesMax: options.tuning.instancesMax });
     this.#memory = new MemoryBudget(options.tuning.memory, {
       inUse: () => this.#memoryInUse(),
-      evict: (tenantId) => this.#pool.evict(tenantId) !== undefined,
+      evict: (tenantId) => {
+        const evicted = this.#pool.evict(tenantId);
+        return evicted === undefined ? undefined : toMemoryUse(evicted);
+      },
     });
   }
 
@@ -251,9 +255,9 @@ export class Executor {
     return { revisionKey, instance, scope, idleSinceMs: 0 };
   }
 
-  *#memoryInUse(): Generator<{ readonly tenantId: string; readonly bytes: number }> {
-    for (const { pooled } of this.#running.values()) yield toMemory(pooled);
-    for (const pooled of this.#pool.idle()) yield toMemory(pooled);
+  *#memoryInUse(): Generator<MemoryUse> {
+    for (const { pooled } of this.#running.values()) yield toMemoryUse(pooled);
+    for (const pooled of this.#pool.idle()) yield toMemoryUse(pooled);
   }
 
   #settle(
@@ -342,10 +346,7 @@ export class Executor {
   }
 }
 
-function toMemory({ scope, instance }: PooledInstance): {
-  readonly tenantId: string;
-  readonly bytes: number;
-} {
+function toMemoryUse({ scope, instance }: PooledInstance): MemoryUse {
   return { tenantId: scope.app.tenantId, bytes: instance.memoryBytes };
 }
 

@@ -17,8 +17,7 @@ class Rig {
         const index = this.instances.findIndex(
           (instance) => instance.isIdle && (tenantId ?? instance.tenantId) === instance.tenantId,
         );
-        if (index !== -1) this.instances.splice(index, 1);
-        return index !== -1;
+        return index === -1 ? undefined : this.instances.splice(index, 1)[0];
       },
     },
   );

@@ -5,12 +5,18 @@ export interface MemoryLimits {
   readonly tenantBytesMax: number;
 }
 
+/** What one instance has. */
+export interface MemoryUse {
+  readonly tenantId: string;
+  readonly bytes: number;
+}
+
 /** The instances of the thread, as their memory sees them. */
 export interface MemoryUsers {
   /** What each instance that there is has now. */
-  readonly inUse: () => Iterable<{ readonly tenantId: string; readonly bytes: number }>;
-  /** Lets go of an idle instance, of a tenant or of anyone; false where there is none. */
-  readonly evict: (tenantId: string | undefined) => boolean;
+  readonly inUse: () => Iterable<MemoryUse>;
+  /** Lets go of an idle instance, of a tenant or of anyone; answers what it had, or undefined where there is none. */
+  readonly evict: (tenantId: string | undefined) => MemoryUse | undefined;
 }
 
 /** Counting takes a while, and a guest may ask again and again for what it does not get. */
@@ -60,8 +66,9 @@ export class MemoryBudget {
   }
 
   #evict(tenantId: string | undefined): boolean {
-    if (!this.#users.evict(tenantId)) return false;
-    this.#countAnew();
+    const gone = this.#users.evict(tenantId);
+    if (gone === undefined) return false;
+    this.#add(gone.tenantId, -gone.bytes);
     return true;
   }
 
