@@ -10,6 +10,7 @@ import type {
   Instance,
   Links,
   LoadableComponent,
+  Ownership,
   World,
 } from "./engine.ts";
 import { UsedModules } from "./link/compile-modules.ts";
@@ -28,7 +29,8 @@ export function createEngine(): Engine {
     return prepared;
   };
   return {
-    compile: (component, world, limits) => compile(component, world, limits, modules),
+    compile: (component, world, limits, ownership) =>
+      compile({ component, world, limits, ownership }, modules),
     load: (stored) => load(stored, modules),
     hasModule: (sha256) => modules.has(sha256),
     prepare: (compiled) => void prepare(compiled),
@@ -37,19 +39,26 @@ export function createEngine(): Engine {
   };
 }
 
-function compile(
-  component: Uint8Array,
-  world: World,
-  limits: CompileLimits,
-  cache: ModuleCache,
-): Compilation {
+interface Upload {
+  readonly component: Uint8Array;
+  readonly world: World;
+  readonly limits: CompileLimits;
+  readonly ownership: Ownership | undefined;
+}
+
+function compile(upload: Upload, cache: ModuleCache): Compilation {
+  const { component, world, limits, ownership } = upload;
   const decoded = decodeComponent(component, limits);
-  const used = new UsedModules(decoded.modules, cache, limits);
+  const used = new UsedModules(decoded.modules, cache, limits, ownership);
   const { plan, imports } = buildPlan(decoded.root, (index) => used.at(index), world, limits);
   const modules = used.list();
   return {
     component: { plan, imports, modules: modules.map(({ sha256, code }) => ({ sha256, code })) },
-    stored: { plan, imports, modules: modules.map(({ sha256, bytes }) => ({ sha256, bytes })) },
+    stored: {
+      plan,
+      imports,
+      modules: modules.map(({ sha256, bytes, isShared }) => ({ sha256, bytes, isShared })),
+    },
   };
 }
 

@@ -14,7 +14,12 @@ export interface Engine {
    * Decodes, checks against `world`, and compiles. Takes CPU time and memory in proportion to
    * untrusted input: call it in a thread with limits. Throws `ComponentError`.
    */
-  compile(component: Uint8Array, world: World, limits: CompileLimits): Compilation;
+  compile(
+    component: Uint8Array,
+    world: World,
+    limits: CompileLimits,
+    ownership?: Ownership,
+  ): Compilation;
 
   /** Makes a component runnable again, from what `compile` gave to be stored. */
   load(stored: LoadableComponent): CompiledComponent;
@@ -46,6 +51,10 @@ export interface Bounds {
   readonly onFuelSpent: (canWait: boolean) => Promise<void> | undefined;
   /** Called when the guest lets others go on, and settles when it is its turn again; without it, in the next turn of the event loop. */
   readonly onYield?: () => Promise<void>;
+  /** Called when the guest waits: no code of it runs from now on. */
+  readonly onSuspend?: () => void;
+  /** Called each time before code of the guest runs that had waited, with nobody else's in between. */
+  readonly onResume?: () => void;
 }
 
 /** What a component must and may be linked with. */
@@ -88,6 +97,17 @@ export interface CompileLimits {
   readonly memoriesMax: number;
 }
 
+/**
+ * Whose core modules are whose: equal ones have one machine code in the whole process. Without it,
+ * all are shared.
+ */
+export interface Ownership {
+  /** Who shares its modules with nobody else. It has no colon. */
+  readonly owner: string;
+  /** Whether a core module, by the SHA-256 of what was uploaded, is one for all owners. */
+  readonly isShared: (sha256: string) => boolean;
+}
+
 export interface Compilation {
   readonly component: CompiledComponent;
   readonly stored: StoredComponent;
@@ -108,7 +128,11 @@ export interface CompiledComponent {
 /** What is stored of a compiled component: `load` makes it runnable again. The plan is JSON-safe. */
 export interface StoredComponent {
   readonly plan: unknown;
-  readonly modules: readonly { readonly sha256: string; readonly bytes: Uint8Array }[];
+  readonly modules: readonly {
+    readonly sha256: string;
+    readonly bytes: Uint8Array;
+    readonly isShared: boolean;
+  }[];
   readonly imports: readonly string[];
 }
 
@@ -122,7 +146,7 @@ export interface LoadableComponent extends Omit<StoredComponent, "modules"> {
 }
 
 export interface CompiledModule {
-  /** Of the bytes that were compiled, lower-case hexadecimal: equal modules are compiled once. */
+  /** Of the bytes that were compiled, lower-case hexadecimal: equal modules of one owner are compiled once. */
   readonly sha256: string;
   /** The engine's compiled form; opaque outside. */
   readonly code: object;

@@ -4,18 +4,20 @@ import { escapeText } from "../component/names.ts";
 import { malformed } from "../component/reader.ts";
 import { requireCompilable } from "../core/compile-work.ts";
 import { ComponentError } from "../engine.ts";
-import type { CompileLimits } from "../engine.ts";
+import type { CompileLimits, Ownership } from "../engine.ts";
 import { ADDED_NAMES_PREFIX } from "../core/core-module.ts";
 import { rewriteModule } from "../core/rewrite-module.ts";
 import { exposeState } from "./expose-state.ts";
 import { hashModule } from "./module-cache.ts";
 import type { ModuleCache } from "./module-cache.ts";
+import { ownModule } from "./owned-module.ts";
 
 const MESSAGE_CHARACTERS_MAX = 300;
 
 interface UsedModule {
   readonly sha256: string;
   readonly bytes: Uint8Array;
+  readonly isShared: boolean;
   readonly code: WebAssembly.Module;
   readonly interface: ModuleInterface;
 }
@@ -23,20 +25,28 @@ interface UsedModule {
 /**
  * The core modules of one component, compiled when planning first asks for them: what a component
  * carries along without using it is neither compiled nor stored. Before that, their state is exposed and
- * they are made to pay and to ask: hashed, compiled and stored are the bytes that this gives.
+ * they are made to pay and to ask, and what is not shared is marked as its owner's: hashed, compiled and
+ * stored are the bytes that this gives.
  */
 export class UsedModules {
   readonly #modules: readonly Uint8Array[];
   readonly #cache: ModuleCache;
   readonly #limits: CompileLimits;
+  readonly #ownership: Ownership | undefined;
   readonly #byIndex = new Map<number, UsedModule>();
   /** Equal modules are one; the order is that of their numbers in the plan. */
   readonly #byHash = new Map<string, UsedModule>();
 
-  constructor(modules: readonly Uint8Array[], cache: ModuleCache, limits: CompileLimits) {
+  constructor(
+    modules: readonly Uint8Array[],
+    cache: ModuleCache,
+    limits: CompileLimits,
+    ownership?: Ownership,
+  ) {
     this.#modules = modules;
     this.#cache = cache;
     this.#limits = limits;
+    this.#ownership = ownership;
   }
 
   list(): UsedModule[] {
@@ -49,12 +59,15 @@ export class UsedModules {
     const uploaded = this.#modules[index];
     if (uploaded === undefined) throw new Error(`there is no core module ${index}`);
     const exposed = exposeState(uploaded);
-    const { bytes, makes } = rewriteModule(exposed.bytes, this.#limits);
+    const { bytes: rewritten, makes } = rewriteModule(exposed.bytes, this.#limits);
+    const owner = this.#ownerOf(uploaded);
+    const bytes = owner === undefined ? rewritten : ownModule(rewritten, owner);
     const sha256 = hashModule(bytes);
     // What is compiled already was looked at before.
     if (!this.#cache.has(sha256)) requireCompilable(uploaded);
     const used =
-      this.#byHash.get(sha256) ?? this.#compile(sha256, bytes, { makes, globals: exposed.globals });
+      this.#byHash.get(sha256) ??
+      this.#compile(sha256, bytes, owner === undefined, { makes, globals: exposed.globals });
     this.#byHash.set(sha256, used);
     this.#byIndex.set(index, used);
     return used.interface;
@@ -63,6 +76,7 @@ export class UsedModules {
   #compile(
     sha256: string,
     bytes: Uint8Array,
+    isShared: boolean,
     state: Pick<ModuleInterface, "makes" | "globals">,
   ): UsedModule {
     const code = this.#compiled(sha256, bytes);
@@ -78,7 +92,14 @@ export class UsedModules {
         .map(({ name, kind }) => [name, sortOf(kind)]),
     );
     const number = this.#byHash.size;
-    return { sha256, bytes, code, interface: { number, imports, exports, ...state } };
+    return { sha256, bytes, isShared, code, interface: { number, imports, exports, ...state } };
+  }
+
+  /** Undefined for what all share, as everything is where nobody says whose it is. */
+  #ownerOf(uploaded: Uint8Array): string | undefined {
+    if (this.#ownership === undefined) return undefined;
+    const { owner, isShared } = this.#ownership;
+    return isShared(hashModule(uploaded)) ? undefined : owner;
   }
 
   #compiled(sha256: string, bytes: Uint8Array): WebAssembly.Module {

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 /**
  * Compiled core modules by the SHA-256 of their bytes. The language runtime is the same module in
@@ -39,5 +39,5 @@ export class ModuleCache {
 const MODULES_MAX = 16;
 
 export function hashModule(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
+  return hash("sha256", bytes);
 }
