@@ -9,6 +9,7 @@ export const KVS_ERROR_CODES = {
   WRONG_KIND: { retryable: false },
   VALUE_TOO_LARGE: { retryable: false },
   COUNTER_OVERFLOW: { retryable: false },
+  SPACE_FULL: { retryable: false },
   // The store, now.
   BACK_PRESSURE: { retryable: true },
   STORE_FULL: { retryable: true },
@@ -35,6 +36,7 @@ export interface KvsErrorWire {
 /**
  * An expected failure of the store. `details` by code:
  * `WRONG_KIND` `{ kind }` (what the key holds), `VALUE_TOO_LARGE` `{ bytes, bytesMax }`,
+ * `SPACE_FULL` `{ keysMax }` or `{ bytesMax }` (of the key's space, whichever it would go beyond),
  * `STORE_LOCKED` `{ directory, holder? }`, `STORE_NEWER_FORMAT` `{ format, formatMax }`.
  */
 export class KvsError extends Error {

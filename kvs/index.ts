@@ -1,5 +1,6 @@
 export { KVS_ERROR_CODES, KvsError } from "./errors.ts";
 export type { KvsErrorCode, KvsErrorDetails, KvsErrorWire } from "./errors.ts";
+export type { SpaceLimits, SpaceUse } from "./key-space.ts";
 export { KEY_BYTES_MAX } from "./keys.ts";
 export { OutputGate } from "./output-gate.ts";
 export type {

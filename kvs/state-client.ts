@@ -1,3 +1,4 @@
+import type { SpaceUse } from "./key-space.ts";
 import type { OutputGate } from "./output-gate.ts";
 
 /**
@@ -16,6 +17,9 @@ export interface StateClient {
 
   /** Keys with the prefix, in byte order, after `after`, at most `limit`. */
   list(prefix: string, after: string | undefined, limit: number, gate?: OutputGate): StatePage;
+
+  /** What is stored in a space of keys (`spaceOf`). */
+  spaceUse(space: string): SpaceUse;
 
   /**
    * Settles at the level; rejects with `KvsError`. Level `memory`, and level `durable` through a gate,

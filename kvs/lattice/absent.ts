@@ -13,4 +13,5 @@ export const absent: StoredLattice<null> = {
     return null;
   },
   read: () => undefined,
+  bytes: () => 0,
 };

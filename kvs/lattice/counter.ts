@@ -11,6 +11,9 @@ export interface Contribution {
 /** Contributions in the order of their replica ids, each replica once, none that is all zero. */
 export type PnCounter = readonly Contribution[];
 
+/** Two integers of 64 bits. */
+const CONTRIBUTION_BYTES = 16;
+
 /** A counter that loses no increment: for each replica the larger of each side is the later. */
 export const counter: StoredLattice<PnCounter> = {
   bottom: [],
@@ -45,6 +48,7 @@ export const counter: StoredLattice<PnCounter> = {
     return contributions;
   },
   read: (value) => ({ kind: "counter", value: counterValue(value) }),
+  bytes: (value) => value.length * CONTRIBUTION_BYTES,
 };
 
 export function counterValue(value: PnCounter): bigint {

@@ -24,4 +24,6 @@ export interface StoredLattice<T> extends Lattice<T> {
   readonly decode: (reader: ByteReader) => T;
   /** What a client sees; undefined where the key counts as not there. */
   readonly read: (value: T) => StateValue | undefined;
+  /** What it counts in its key's space (`key-space.ts`): what a client put in, and not how it is stored. Never changes. */
+  readonly bytes: (value: T) => number;
 }

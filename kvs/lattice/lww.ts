@@ -28,6 +28,7 @@ export const lww: StoredLattice<LwwRegister> = {
     return { timestamp, replicaId, value: reader.bytes(reader.remaining) };
   },
   read: (register) => ({ kind: "register", value: register.value }),
+  bytes: (register) => register.value.byteLength,
 };
 
 function compare(a: LwwRegister, b: LwwRegister): number {

@@ -13,11 +13,14 @@
 // is refused before it is sent.
 //
 // Level `memory`, and `durable` through a gate, are answered here for a put and a delete. Should the
-// storage thread refuse one later (another client has made the key a counter meanwhile; the disk is
-// full), it is dropped, and the gate fails.
+// storage thread refuse one later (another client has made the key a counter meanwhile; the disk or the
+// key's space is full), it is dropped, and the gate fails. For a while after a space was full, each write to it is
+// answered when it is stored: whoever goes on writing hears of it in the write, and at the disk's speed.
 
 import assert from "node:assert/strict";
 import { KvsError } from "../errors.ts";
+import { decodeUse, spaceOf, useKey } from "../key-space.ts";
+import type { SpaceUse } from "../key-space.ts";
 import { checkKey, checkKeyPart } from "../keys.ts";
 import type { OutputGate } from "../output-gate.ts";
 import type {
@@ -41,6 +44,9 @@ import { COUNTER_MAX, counterOverflow, wrongKind } from "./replica.ts";
 /** A batch is posted before the end of the turn from so much on. */
 const BATCH_WRITES_MAX = 4096;
 const BATCH_BYTES_MAX = 1024 * 1024;
+
+/** How long a space counts as full after a write was rejected for it. */
+const FULL_SPACE_MS = 1_000;
 
 /** What a write counts beside its key and value. */
 const WRITE_BYTES = 64;
@@ -83,6 +89,8 @@ class ConnectedStateClient implements StateClient {
   #firstNumber = 0;
   #bytesInFlight = 0;
   #isFlushScheduled = false;
+  /** Until when each counts as full. */
+  readonly #fullSpaces = new Map<string, number>();
   /** Set when no write is taken any more. */
   #refused: KvsError | undefined;
   #ended: KvsError | undefined;
@@ -124,6 +132,11 @@ class ConnectedStateClient implements StateClient {
     return toPage(this.#overlay.over(stored, prefix, after), limit);
   }
 
+  spaceUse(space: string): SpaceUse {
+    this.#checkOpen();
+    return decodeUse(this.#reader.get(useKey(space)));
+  }
+
   write(
     key: string,
     mutation: Mutation,
@@ -132,7 +145,8 @@ class ConnectedStateClient implements StateClient {
   ): Promise<WriteResult> | WriteResult {
     try {
       this.#check(key, mutation);
-      if (this.#isUnderPressure()) return this.#sendForAnswer(key, mutation, "durable");
+      if (this.#isUnderPressure() || this.#isSpaceFull(key))
+        return this.#sendForAnswer(key, mutation, "durable");
       // A counter's value comes from the thread that owns it.
       const needsResult = mutation.kind === "add";
       if (durability === "durable" && gate !== undefined) {
@@ -197,6 +211,17 @@ class ConnectedStateClient implements StateClient {
     return (
       this.#pending.length * 2 >= writesInFlightMax || this.#bytesInFlight * 2 >= bytesInFlightMax
     );
+  }
+
+  /** As far as this client has heard. */
+  #isSpaceFull(key: string): boolean {
+    if (this.#fullSpaces.size === 0) return false;
+    const space = spaceOf(key);
+    if (space === undefined) return false;
+    const untilMs = this.#fullSpaces.get(space);
+    if (untilMs === undefined || performance.now() < untilMs) return untilMs !== undefined;
+    this.#fullSpaces.delete(space);
+    return false;
   }
 
   /** Answered here, and read from the overlay until it is stored. */
@@ -278,6 +303,8 @@ class ConnectedStateClient implements StateClient {
   #reject(write: PendingWrite, number: number, error: KvsError): void {
     const hasWriterToldOf = write.state === "executed" || write.answer === undefined;
     write.state = "rejected";
+    const space = error.code === "SPACE_FULL" ? spaceOf(write.key) : undefined;
+    if (space !== undefined) this.#fullSpaces.set(space, performance.now() + FULL_SPACE_MS);
     this.#overlay.drop(write.key, number);
     write.answer?.reject(error);
     for (const gate of write.gates ?? []) {

@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
 import { startStorageThread } from "../index.ts";
 import type { StateClient } from "../index.ts";
+import { countedUse } from "../testing/counted-use.ts";
 import { temporaryDirectory } from "../testing/temporary-directory.ts";
 
 const writerProcess = join(import.meta.dirname, "../testing/writer-process.ts");
@@ -70,9 +71,10 @@ test.each([[[]], [["gated"]]] as const)(
       expect(acked.length).toBeGreaterThanOrEqual(ackedCount);
       expect(numberAt(client, "counter")).toBeGreaterThanOrEqual(acked.length);
       expect(numberAt(client, "counter")).toBeLessThanOrEqual(sent);
-      const lost = acked.filter((number) => numberAt(client, `put/${number}`) !== number);
+      const lost = acked.filter((number) => numberAt(client, `of/writer/${number}`) !== number);
       expect(lost).toEqual([]);
       expect(numberAt(client, "last")).toBeLessThanOrEqual(sent);
+      expect(client.spaceUse("of/writer/")).toEqual(countedUse(client, "of/writer/"));
       // The next run goes on from there.
       const before = numberAt(client, "counter");
       const { counter } = await client.write("counter", { kind: "add", delta: 1n }, "durable");

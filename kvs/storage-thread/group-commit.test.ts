@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { KvsError } from "../errors.ts";
+import { decodeUse, useKey } from "../key-space.ts";
 import { counterValue } from "../lattice/counter.ts";
 import { isKind } from "../lattice/entry.ts";
 import { toReplicaId } from "../lattice/replica-id.ts";
@@ -253,6 +254,32 @@ describe("a full store", () => {
     await rig.untilAnswered(4);
     expect(rig.answers).toEqual(["a stored 1", "c executed", "b STORE_FULL", "c WRONG_KIND"]);
     expect(rig.stored()).toBe(1n);
+  });
+
+  test("leaves what a space holds as if the rejected writes had never been", async () => {
+    const rig = new Rig();
+    rig.groups.limitSpace("t/a/", { keysMax: 2, bytesMax: 100 });
+    rig.store.hold();
+    rig.store.failWith(full);
+    rig.submit("a", put, "durable", "t/a/1");
+    rig.submit("b", put, "async", "t/a/2");
+    await rig.until(() => rig.store.merges === 1);
+    rig.submit("c", put, "durable", "t/a/3");
+    rig.store.release();
+    await rig.until(() => rig.answers.includes("a STORE_FULL"));
+    rig.store.failWith(undefined);
+    rig.submit("d", put, "durable", "t/a/4");
+    rig.submit("e", put, "durable", "t/a/5");
+    await rig.until(() => rig.answers.includes("d stored"));
+    expect(rig.answers).toEqual([
+      "b executed",
+      "c SPACE_FULL",
+      "a STORE_FULL",
+      "e SPACE_FULL",
+      "b stored",
+      "d stored",
+    ]);
+    expect(decodeUse(rig.store.get(useKey("t/a/")))).toEqual({ keys: 2, bytes: 12 });
   });
 
   test("fails a drain that would lose answered writes, and says how many", async () => {

@@ -15,10 +15,15 @@
 //     further ones are taken.
 // G5. Any other failure of the store, or a commit that does not end, is fatal: what is on the disk is
 //     then unknown, and only opening the store again tells.
-// G6. A group is limited in writes and bytes; writes beyond wait in the queue, which the clients'
+// G6. What a space of keys holds is counted with each write, against everything before it as in G1, and is stored
+//     with the write's group: it cannot drift. A write that makes a space hold more than it may is rejected
+//     alone; one that makes it hold less never is.
+// G7. A group is limited in writes and bytes; writes beyond wait in the queue, which the clients'
 //     own limits bound.
 
 import { KvsError } from "../errors.ts";
+import { addUse, decodeUse, encodeUse, growth, spaceOf, useKey } from "../key-space.ts";
+import type { SpaceLimits, SpaceUse } from "../key-space.ts";
 import { counterValue } from "../lattice/counter.ts";
 import { ENTRY_BOTTOM, isKind, mergeEntries } from "../lattice/entry.ts";
 import type { Entry } from "../lattice/entry.ts";
@@ -70,6 +75,8 @@ interface Member<W> {
 class Group<W extends Write> {
   readonly members: Member<W>[] = [];
   readonly entries = new Map<string, Entry>();
+  /** What the spaces that it changes hold after it. */
+  readonly uses = new Map<string, SpaceUse>();
   bytes = 0;
 }
 
@@ -78,6 +85,7 @@ export class GroupCommit<W extends Write> {
   readonly #replica: Replica;
   readonly #sink: WriteSink<W>;
   readonly #limits: GroupLimits;
+  readonly #spaceLimits = new Map<string, SpaceLimits>();
   #queue: W[] = [];
   #collecting = new Group<W>();
   #committing: Group<W> | undefined;
@@ -106,6 +114,12 @@ export class GroupCommit<W extends Write> {
     for (const write of writes) this.#queue.push(write);
     this.#execute();
     this.#schedule();
+  }
+
+  /** For the writes that are executed from now on; undefined for no limits. */
+  limitSpace(space: string, limits: SpaceLimits | undefined): void {
+    if (limits === undefined) this.#spaceLimits.delete(space);
+    else this.#spaceLimits.set(space, limits);
   }
 
   /**
@@ -141,7 +155,10 @@ export class GroupCommit<W extends Write> {
       const before = this.#current(write.key);
       const delta = this.#replica.delta(before, write.mutation);
       const after = delta === undefined ? before : mergeEntries(before, delta);
-      if (delta !== undefined) this.#collecting.entries.set(write.key, after);
+      if (delta !== undefined) {
+        this.#count(member, before, after);
+        this.#collecting.entries.set(write.key, after);
+      }
       member.counter = isKind("counter", after) ? counterValue(after.value) : undefined;
     } catch (error) {
       if (!(error instanceof KvsError)) throw error;
@@ -154,6 +171,26 @@ export class GroupCommit<W extends Write> {
     if (write.level === "durable" || member.isAnswered) return;
     member.isAnswered = true;
     this.#sink.executed(write, member.counter);
+  }
+
+  /** G6. Throws `SPACE_FULL`; not for a write that was answered before. */
+  #count({ write, isAnswered }: Member<W>, before: Entry, after: Entry): void {
+    const grown = growth(write.key, before, after);
+    if (grown.keys === 0 && grown.bytes === 0) return;
+    const space = spaceOf(write.key);
+    if (space === undefined) return;
+    const use = addUse(this.#currentUse(space), grown);
+    const limits = isAnswered ? undefined : this.#spaceLimits.get(space);
+    if (limits !== undefined) checkSpace(use, grown, limits);
+    this.#collecting.uses.set(space, use);
+  }
+
+  #currentUse(space: string): SpaceUse {
+    return (
+      this.#collecting.uses.get(space) ??
+      this.#committing?.uses.get(space) ??
+      decodeUse(this.#store.get(useKey(space)))
+    );
   }
 
   #current(key: string): Entry {
@@ -193,6 +230,11 @@ export class GroupCommit<W extends Write> {
     this.#committing = group;
     const deltas: Delta[] = [];
     for (const [key, entry] of group.entries) deltas.push({ key, entry });
+    for (const [space, use] of group.uses) {
+      const key = useKey(space);
+      const entry = this.#replica.delta(this.#store.get(key) ?? ENTRY_BOTTOM, toMutation(use));
+      if (entry !== undefined) deltas.push({ key, entry });
+    }
     const ceiling = this.#replica.ceilingDelta();
     if (ceiling !== undefined) deltas.push(ceiling);
     const watchdog = setTimeout(() => {
@@ -285,6 +327,24 @@ export class GroupCommit<W extends Write> {
     this.#draining?.reject(error);
     this.#sink.failed(error);
   }
+}
+
+function checkSpace(use: SpaceUse, grown: SpaceUse, { keysMax, bytesMax }: SpaceLimits): void {
+  if (grown.keys > 0 && use.keys > keysMax) {
+    throw new KvsError("SPACE_FULL", `at most ${keysMax} keys may be stored`, {
+      details: { keysMax },
+    });
+  }
+  if (grown.bytes > 0 && use.bytes > bytesMax) {
+    throw new KvsError("SPACE_FULL", `at most ${bytesMax} bytes may be stored, keys and values`, {
+      details: { bytesMax },
+    });
+  }
+}
+
+/** Of the record that says what a space holds. */
+function toMutation(use: SpaceUse): Mutation {
+  return use.keys === 0 ? { kind: "delete" } : { kind: "put", value: encodeUse(use) };
 }
 
 function mutationBytes(mutation: Mutation): number {

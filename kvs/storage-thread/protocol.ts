@@ -6,6 +6,7 @@
 
 import type { MessagePort } from "node:worker_threads";
 import type { KvsErrorWire } from "../errors.ts";
+import type { SpaceLimits } from "../key-space.ts";
 import { ByteReader, ByteWriter } from "../lattice/byte-codec.ts";
 import type { Mutation } from "../state-client.ts";
 import type { GroupLimits, Write, WriteLevel } from "./group-commit.ts";
@@ -73,6 +74,11 @@ export interface RejectedWrite {
 /** From the main thread to the storage thread. */
 export type StorageRequest =
   | { readonly kind: "connect"; readonly port: MessagePort }
+  | {
+      readonly kind: "limit-space";
+      readonly space: string;
+      readonly limits: SpaceLimits | undefined;
+    }
   | { readonly kind: "close" }
   /** Exit at once, with nothing drained. */
   | { readonly kind: "abandon" };

@@ -519,10 +519,10 @@ describe("the storage thread", () => {
       details: { directory },
     });
     await thread.close();
-    writeFileSync(join(directory, "store.json"), '{"format":2}');
+    writeFileSync(join(directory, "store.json"), '{"format":3}');
     await expect(startStorageThread({ directory })).rejects.toMatchObject({
       code: "STORE_NEWER_FORMAT",
-      details: { format: 2, formatMax: 1 },
+      details: { format: 3, formatMax: 2 },
     });
     const file = join(directory, "file");
     writeFileSync(file, "");

@@ -1,6 +1,9 @@
+import assert from "node:assert/strict";
 import { setTimeout } from "node:timers/promises";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { KvsError } from "../errors.ts";
+import { spaceOf } from "../key-space.ts";
+import type { SpaceLimits } from "../key-space.ts";
 import type { StateClient } from "../state-client.ts";
 import { StoreSignals } from "../store/store-signals.ts";
 import { connectStateClient } from "./connected-client.ts";
@@ -48,6 +51,11 @@ export interface StorageThread {
   connect(): StateConnection;
   /** A client for the calling thread. */
   client(): StateClient;
+  /**
+   * What a space may hold (`spaceOf`), for the writes that the thread executes after it hears of it; undefined for
+   * no limits. It is not stored: say it again after each start, before anything is written.
+   */
+  limitSpace(space: string, limits: SpaceLimits | undefined): void;
   stats(): StorageThreadStats;
   readonly failed: Promise<KvsError>;
   /**
@@ -138,6 +146,12 @@ class RunningStorageThread implements StorageThread {
 
   client(): StateClient {
     return connectStateClient(this.connect());
+  }
+
+  limitSpace(space: string, limits: SpaceLimits | undefined): void {
+    assert(spaceOf(space) === space);
+    const request: StorageRequest = { kind: "limit-space", space, limits };
+    this.#worker.postMessage(request);
   }
 
   stats(): StorageThreadStats {

@@ -64,9 +64,19 @@ async function run(): Promise<void> {
     },
   });
   main.on("message", (request: StorageRequest) => {
-    if (request.kind === "connect") connect(request.port, groups);
-    else if (request.kind === "close") void close(store, groups);
-    else process.exit();
+    switch (request.kind) {
+      case "connect":
+        connect(request.port, groups);
+        break;
+      case "limit-space":
+        groups.limitSpace(request.space, request.limits);
+        break;
+      case "close":
+        void close(store, groups);
+        break;
+      case "abandon":
+        process.exit();
+    }
   });
   reply({ kind: "ready" });
 }

@@ -22,7 +22,9 @@ import { DirectoryLock } from "./directory-lock.ts";
 import { EmbeddedReader, openEnvironment, READERS_MAX } from "./embedded-reader.ts";
 import type { Environment } from "./embedded-reader.ts";
 import { encodeEntry } from "./entry-codec.ts";
-import { createFormatRecord, readFormatRecord, syncDirectory } from "./format-record.ts";
+import { FORMAT, readFormatRecord, syncDirectory, writeFormatRecord } from "./format-record.ts";
+import type { FormatRecord } from "./format-record.ts";
+import { countedSpaces } from "./counted-spaces.ts";
 import { toPage } from "./page.ts";
 import type { Delta, Store, TombstonePolicy } from "./store.ts";
 import { StoreSignals } from "./store-signals.ts";
@@ -72,12 +74,18 @@ export class EmbeddedStore implements Store {
     const { directory } = options;
     createDirectory(directory);
     const lock = DirectoryLock.acquire(directory);
-    try {
-      return new EmbeddedStore(options, { ...(await openLocked(directory)), lock });
-    } catch (error) {
+    const opened = await openLocked(directory).catch((error: unknown) => {
       lock.release();
       throw error;
+    });
+    const store = new EmbeddedStore(options, { ...opened, lock });
+    try {
+      if (opened.format < FORMAT) await store.#upgrade();
+    } catch (error) {
+      await store.close();
+      throw error;
     }
+    return store;
   }
 
   get(key: string): Entry | undefined {
@@ -100,6 +108,12 @@ export class EmbeddedStore implements Store {
   async close(): Promise<void> {
     this.#closing ??= this.#closeAfter(this.#tail);
     await this.#closing;
+  }
+
+  /** From format 1. Interrupted, it begins anew: until its end the directory has that format. */
+  async #upgrade(): Promise<void> {
+    await this.merge(countedSpaces(this, this.#reader.liveKeys("", undefined)));
+    writeFormatRecord(this.#directory, this.replicaId);
   }
 
   async #closeAfter(merges: Promise<unknown>): Promise<void> {
@@ -149,7 +163,7 @@ export class EmbeddedStore implements Store {
 
 async function openLocked(
   directory: string,
-): Promise<{ readonly environment: Environment; readonly replicaId: ReplicaId }> {
+): Promise<FormatRecord & { readonly environment: Environment }> {
   const record = readFormatRecord(directory);
   const dataState = prepareDataFile(join(directory, "data.mdb"));
   if (record !== undefined && dataState === "absent") {
@@ -159,13 +173,13 @@ async function openLocked(
   const environment = openEnvironment(directory, "write");
   try {
     if (dataState === "short") readEverything(environment);
-    if (record !== undefined) return { environment, replicaId: record.replicaId };
+    if (record !== undefined) return { environment, ...record };
     // A crash while a store was created leaves an empty one: that is finished here.
     if (!isEmpty(environment)) {
       throw new KvsError("STORE_CORRUPT", `${directory} has data, but has lost its store.json`);
     }
     syncDirectory(directory);
-    return { environment, replicaId: createFormatRecord(directory).replicaId };
+    return { environment, replicaId: writeFormatRecord(directory).replicaId, format: FORMAT };
   } catch (error) {
     await environment.close();
     throw error;

@@ -5,8 +5,11 @@ import { createReplicaId, isReplicaId } from "../lattice/replica-id.ts";
 import type { ReplicaId } from "../lattice/replica-id.ts";
 import { fromSystemError } from "./system-error.ts";
 
-/** The format this program writes, and the newest it reads. Raised when an older program must not. */
-export const FORMAT = 1;
+/**
+ * The format this program writes, and the newest it reads. Raised when an older program must not. From 2 on
+ * the records are there of what each space of keys holds (`key-space.ts`).
+ */
+export const FORMAT = 2;
 
 const RECORD_FILE = "store.json";
 
@@ -32,9 +35,12 @@ export function readFormatRecord(directory: string): FormatRecord | undefined {
   return parseFormatRecord(text, path);
 }
 
-/** Writes the record so that after a power loss it is whole or not there. */
-export function createFormatRecord(directory: string): FormatRecord {
-  const record: FormatRecord = { format: FORMAT, replicaId: createReplicaId() };
+/** Writes the record of `FORMAT`, so that after a power loss it is whole, or as it was before. */
+export function writeFormatRecord(
+  directory: string,
+  replicaId: ReplicaId = createReplicaId(),
+): FormatRecord {
+  const record: FormatRecord = { format: FORMAT, replicaId };
   const path = join(directory, RECORD_FILE);
   const temporary = `${path}.new`;
   try {

@@ -3,7 +3,7 @@
 // fact that was true when it was written:
 //
 //   ready            the store is open
-//   sent <n>         write n was begun: an add of 1, a put of `put/<n>` and a put of `last`
+//   sent <n>         write n was begun: an add of 1, a put of `of/writer/<n>` and a put of `last`
 //   acked <n>        all three were acknowledged, and their gate has opened
 
 import assert from "node:assert/strict";
@@ -33,7 +33,7 @@ async function writeForEver(state: StateClient): Promise<void> {
     // One after the other, by design: so many writers are in flight and no more.
     await Promise.all([
       state.write("counter", { kind: "add", delta: 1n }, "durable", gate),
-      state.write(`put/${number}`, { kind: "put", value }, "durable", gate),
+      state.write(`of/writer/${number}`, { kind: "put", value }, "durable", gate),
       state.write("last", { kind: "put", value }, "durable", gate),
     ]);
     await gate?.open();
