@@ -9,6 +9,8 @@ const CODES = {
   WRONG_KIND: "STATE_KIND_MISMATCH",
   VALUE_TOO_LARGE: "STATE_VALUE_TOO_LARGE",
   COUNTER_OVERFLOW: "STATE_COUNTER_OVERFLOW",
+  // A tenant's keys are one space.
+  SPACE_FULL: "QUOTA_EXCEEDED",
   BACK_PRESSURE: "STATE_UNAVAILABLE",
   STORE_FULL: "STORAGE_FULL",
   STORE_UNAVAILABLE: "STATE_UNAVAILABLE",
@@ -19,7 +21,20 @@ const CODES = {
   STORE_UNWRITABLE: "DATA_DIR_UNWRITABLE",
 } as const satisfies Record<KvsErrorCode, ErrorCode>;
 
+/** The quotas of a tenant that are limits of its space. */
+const QUOTA_OF: Readonly<Record<string, string>> = {
+  keysMax: "stateKeysMax",
+  bytesMax: "stateBytesMax",
+};
+
 /** A failure of the store as the host's. */
 export function fromKvsError(cause: KvsError): HostError {
-  return new HostError(CODES[cause.code], cause.message, { details: cause.details, cause });
+  const details = cause.code === "SPACE_FULL" ? toQuotaNames(cause.details) : cause.details;
+  return new HostError(CODES[cause.code], cause.message, { details, cause });
+}
+
+function toQuotaNames(details: KvsError["details"]): KvsError["details"] {
+  return Object.fromEntries(
+    Object.entries(details).map(([name, value]) => [QUOTA_OF[name] ?? name, value]),
+  );
 }

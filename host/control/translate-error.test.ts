@@ -12,6 +12,7 @@ const OF_THE_STORE = {
   WRONG_KIND: "STATE_KIND_MISMATCH",
   VALUE_TOO_LARGE: "STATE_VALUE_TOO_LARGE",
   COUNTER_OVERFLOW: "STATE_COUNTER_OVERFLOW",
+  SPACE_FULL: "QUOTA_EXCEEDED",
   BACK_PRESSURE: "STATE_UNAVAILABLE",
   STORE_FULL: "STORAGE_FULL",
   STORE_UNAVAILABLE: "STATE_UNAVAILABLE",
@@ -41,6 +42,13 @@ test.each(keysOf(OF_THE_STORE))("the store's %s keeps its message and details", 
   const error = translateError(cause);
   expect(error).toMatchObject({ code: OF_THE_STORE[code], message: "why", details: { bytes: 3 } });
   expect(error.cause).toBe(cause);
+});
+
+test("a full space is answered with the names of the quotas that limit it", () => {
+  const keys = new KvsError("SPACE_FULL", "why", { details: { keysMax: 2 } });
+  expect(translateError(keys).details).toEqual({ stateKeysMax: 2 });
+  const bytes = new KvsError("SPACE_FULL", "why", { details: { bytesMax: 3 } });
+  expect(translateError(bytes).details).toEqual({ stateBytesMax: 3 });
 });
 
 test.each(keysOf(OF_TENANTS))("the registry's %s keeps its message", (kind) => {
