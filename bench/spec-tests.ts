@@ -12,32 +12,13 @@ import { ComponentError } from "../host/engine/engine.ts";
 import { FUEL_GRANT } from "../host/engine/core/meter.ts";
 import { instantiateRewritten } from "../host/engine/core/testing/run-rewritten.ts";
 import { assemble } from "../host/engine/testing/assemble.ts";
+import { toBigInt, toFloat, topLevel, unquote } from "./wast.ts";
+import type { Form } from "./wast.ts";
 
-type Form = string | readonly Form[];
 type Exports = Readonly<Record<string, WebAssembly.ExportValue>>;
 
 const counts = { modules: 0, refused: 0, invalid: 0, compared: 0, unseen: 0 };
 const differences: string[] = [];
-
-/** The forms of a script, each with its text. */
-function* topLevel(text: string): Generator<{ readonly source: string; readonly form: Form }> {
-  const tokens = text.matchAll(/;;[^\n]*|\(;|;\)|"(?:[^"\\]|\\.)*"|[()]|[^\s()";]+/gu);
-  const open: { readonly start: number; readonly items: Form[] }[] = [];
-  let commentDepth = 0;
-  for (const { 0: token, index } of tokens) {
-    if (token === "(;") commentDepth += 1;
-    else if (token === ";)") commentDepth -= 1;
-    else if (commentDepth > 0 || token.startsWith(";;")) continue;
-    else if (token === "(") open.push({ start: index, items: [] });
-    else if (token === ")") {
-      const closed = open.pop();
-      if (closed === undefined) continue;
-      const around = open.at(-1);
-      if (around !== undefined) around.items.push(closed.items);
-      else yield { source: text.slice(closed.start, index + 1), form: closed.items };
-    } else open.at(-1)?.items.push(token);
-  }
-}
 
 /** One script on one side: its modules by name, and what others may import. */
 class Side {
@@ -109,15 +90,6 @@ function readGlobal(global: WebAssembly.Global): unknown {
   }
 }
 
-function unquote(form: Form | undefined): string {
-  const text = typeof form === "string" ? form : "";
-  return text
-    .slice(1, -1)
-    .replaceAll(/\\([0-9a-f]{2})/giu, (_, hex: string) =>
-      String.fromCharCode(Number.parseInt(hex, 16)),
-    );
-}
-
 function toValue(form: Form): unknown {
   const [type, literal] = Array.isArray(form) ? form : [];
   const text = String(literal ?? "").replaceAll("_", "");
@@ -134,22 +106,6 @@ function toValue(form: Form): unknown {
     default:
       return text;
   }
-}
-
-function toBigInt(text: string): bigint {
-  return text.startsWith("-") ? -BigInt(text.slice(1)) : BigInt(text.replace("+", ""));
-}
-
-function toFloat(text: string): number {
-  const sign = text.startsWith("-") ? -1 : 1;
-  const unsigned = text.replace(/^[+-]/u, "");
-  if (unsigned.startsWith("nan")) return Number.NaN;
-  if (unsigned === "inf") return sign * Infinity;
-  const hex = /^0x([0-9a-f]*)\.?([0-9a-f]*)(?:p([+-]?\d+))?$/iu.exec(unsigned);
-  if (hex === null) return sign * Number(unsigned);
-  const [, whole = "", fraction = "", exponent = "0"] = hex;
-  const digits = Number(BigInt(`0x0${whole}${fraction}`));
-  return sign * digits * 2 ** (Number(exponent) - 4 * fraction.length);
 }
 
 function show(value: unknown): string {
