@@ -42,7 +42,7 @@ export interface ExecutorThreadData {
 export const EXECUTOR_CELLS = {
   /** The `sequence` of the invocation that started last. */
   started: 0,
-  /** The `sequence` of the invocation whose guest holds the thread; 0 for none. */
+  /** The `sequence` of the invocation whose guest runs; 0 for none. */
   holder: 1,
   /** Grows about ten times a second, as long as the thread comes back to its events. */
   beats: 2,

@@ -24,8 +24,8 @@ import type { MemoryUse } from "./memory-budget.ts";
 import { InstancePool } from "./instance-pool.ts";
 import type { PooledInstance } from "./instance-pool.ts";
 import { InstanceScope } from "./instance-scope.ts";
-import type { ThreadClock } from "./instance-scope.ts";
 import { toOutcomeError, toPayload } from "./outcome.ts";
+import { ThreadClock } from "./thread-clock.ts";
 import { Turns } from "./turns.ts";
 import { WriteGate } from "./write-gate.ts";
 
@@ -71,12 +71,14 @@ export class Executor {
   readonly #flush: () => void;
   readonly #pool: InstancePool;
   readonly #memory: MemoryBudget;
-  readonly #clock: ThreadClock = { stoppedAtMs: 0 };
+  readonly #clock: ThreadClock;
   readonly #turns = new Turns();
   readonly #gate = new WriteGate(() => this.#scheduleTurn());
   readonly #revisions = new Map<string, Revision>();
   readonly #running = new Map<string, Running>();
   readonly #held = new HeldOutcomes((invocationId, outcome) => this.#answer(invocationId, outcome));
+  /** What an instance has that is being made. */
+  #made: MemoryUse | undefined;
   #queue: Invocation[] = [];
   #turnScheduled = false;
   #draining = false;
@@ -97,6 +99,10 @@ export class Executor {
     this.#cells = options.cells;
     this.#reply = options.reply;
     this.#flush = options.flush;
+    const { cells } = options;
+    this.#clock = new ThreadClock((sequence) => {
+      Atomics.store(cells, EXECUTOR_CELLS.holder, sequence);
+    });
     this.#pool = new InstancePool({ instancesMax: options.tuning.instancesMax });
     this.#memory = new MemoryBudget(options.tuning.memory, {
       inUse: () => this.#memoryInUse(),
@@ -161,6 +167,7 @@ export class Executor {
     }
     if (started === this.#queue.length) this.#queue = [];
     else this.#queue.splice(0, started);
+    this.#reportDrained();
     // With no room for the next one, the end of a running one schedules the next turn.
     if (started > 0) this.#scheduleTurn();
   }
@@ -178,20 +185,15 @@ export class Executor {
       );
       return true;
     }
-    Atomics.store(this.#cells, EXECUTOR_CELLS.started, invocation.sequence);
-    // From here on code of the guest may run: its start functions.
-    this.#hold(invocation.sequence);
     let pooled = this.#pool.take(invocation.revisionKey);
     const coldStart = pooled === undefined;
+    if (pooled === undefined && !this.#pool.reserve()) return false;
+    // From here on code of the guest may run: its start functions.
+    Atomics.store(this.#cells, EXECUTOR_CELLS.started, invocation.sequence);
     if (pooled === undefined) {
-      if (!this.#pool.reserve()) {
-        this.#hold(0);
-        return false;
-      }
       try {
-        pooled = this.#instantiate(invocation.revisionKey);
+        pooled = this.#instantiate(invocation);
       } catch (error) {
-        this.#hold(0);
         this.#pool.release();
         this.#settleUnstarted(invocation, toOutcomeError(error));
         return true;
@@ -206,7 +208,8 @@ export class Executor {
       isCancelled: false,
     };
     this.#running.set(invocation.invocationId, running);
-    pooled.scope.begin(invocation, startedAtMs);
+    if (!coldStart) pooled.scope.start(invocation.sequence);
+    pooled.scope.begin(invocation);
     pooled.instance
       .call("handle", [invocation.functionName, invocation.input])
       .then((handled) => toPayload(handled, pooled.scope.limits))
@@ -228,14 +231,13 @@ export class Executor {
     }
   }
 
-  #instantiate(revisionKey: string): PooledInstance {
+  #instantiate({ revisionKey, sequence }: Invocation): PooledInstance {
     const revision = this.#revisions.get(revisionKey);
     assert(revision !== undefined);
     const scope = new InstanceScope({
       app: revision.app,
       limits: revision.limits,
       emit: (entry) => this.#log(entry),
-      hold: (sequence) => this.#hold(sequence),
       clock: this.#clock,
       turns: this.#turns,
       sliceMs: this.#tuning.sliceMs,
@@ -246,16 +248,34 @@ export class Executor {
       "downpour:faas/context": contextCapability(scope),
       ...wasiCapabilities(scope),
     };
-    const instance = this.#engine.instantiate(revision.component, links, {
-      memoryBytesMax: revision.limits.memoryBytesMax,
-      takeMemory: (bytes) => this.#memory.take(revision.app.tenantId, bytes),
-      onFuelSpent: (canWait) => scope.fuelSpent(canWait),
-      onYield: () => scope.yielded(),
-    });
-    return { revisionKey, instance, scope, idleSinceMs: 0 };
+    const { tenantId } = revision.app;
+    const use = { tenantId, bytes: 0 };
+    this.#made = use;
+    scope.start(sequence);
+    try {
+      const instance = this.#engine.instantiate(revision.component, links, {
+        memoryBytesMax: revision.limits.memoryBytesMax,
+        takeMemory: (bytes) => {
+          if (!this.#memory.take(tenantId, bytes)) return false;
+          use.bytes += bytes;
+          return true;
+        },
+        onFuelSpent: (canWait) => scope.fuelSpent(canWait),
+        onYield: () => scope.yielded(),
+        onSuspend: () => scope.suspended(),
+        onResume: () => scope.resumed(),
+      });
+      return { revisionKey, instance, scope, idleSinceMs: 0 };
+    } catch (error) {
+      scope.end();
+      throw error;
+    } finally {
+      this.#made = undefined;
+    }
   }
 
   *#memoryInUse(): Generator<MemoryUse> {
+    if (this.#made !== undefined) yield this.#made;
     for (const { pooled } of this.#running.values()) yield toMemoryUse(pooled);
     for (const pooled of this.#pool.idle()) yield toMemoryUse(pooled);
   }
@@ -323,11 +343,6 @@ export class Executor {
     const index = this.#queue.findIndex((queued) => queued.invocationId === invocationId);
     const [queued] = index === -1 ? [] : this.#queue.splice(index, 1);
     if (queued !== undefined) this.#settleUnstarted(queued, error);
-  }
-
-  /** Says whose guest holds the thread from now on; 0 for nobody's (X3). */
-  #hold(sequence: number): void {
-    Atomics.store(this.#cells, EXECUTOR_CELLS.holder, sequence);
   }
 
   #log(entry: LogEntry): void {

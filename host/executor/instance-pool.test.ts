@@ -3,6 +3,7 @@ import type { Instance } from "../engine/engine.ts";
 import { InstancePool } from "./instance-pool.ts";
 import type { PooledInstance } from "./instance-pool.ts";
 import { InstanceScope } from "./instance-scope.ts";
+import { ThreadClock } from "./thread-clock.ts";
 import { Turns } from "./turns.ts";
 
 /** The pool asks an instance only whether it is dead, and freezes it; these are never called. */
@@ -38,8 +39,7 @@ function pooled(revisionKey: string, onFreeze = (): void => {}): PooledInstance 
     app,
     limits,
     emit: () => undefined,
-    hold: () => undefined,
-    clock: { stoppedAtMs: 0 },
+    clock: new ThreadClock(() => undefined),
     turns: new Turns(),
     sliceMs: 1,
   });

@@ -3,29 +3,22 @@ import { OutputGate } from "@downpour/kvs";
 import { HostError } from "../errors.ts";
 import type { LineWriter } from "../engine/wasi/line-writer.ts";
 import type { AppIdentity, AppLimits, Invocation, LogEntry, LogLevel } from "../protocol.ts";
+import type { ThreadClock, Timed } from "./thread-clock.ts";
 import type { Computing, Turns } from "./turns.ts";
-
-/** Of all guests of one thread. */
-export interface ThreadClock {
-  /** When one of them stopped to run last. */
-  stoppedAtMs: number;
-}
 
 /**
  * What the capabilities of one instance know: whose it is, and which call it runs now. Made with the
  * instance and never shared by two; the call changes, the tenant never does.
  *
  * S1. Between two calls there is no invocation: a capability that needs one traps the guest.
- * S2. The guest's clock runs from `begin` to `end`, except between `suspended` and `resumed`, and never
- *     while another guest of the thread ran: of several that were resumed at once, one runs after the other.
+ * S2. The guest's clock runs from `start` to `end`, except between `suspended` and `resumed`.
  * S3. What a call wrote stands in the log under that call, also a last line without its end.
  */
-export class InstanceScope {
+export class InstanceScope implements Timed {
   readonly app: AppIdentity;
   readonly limits: AppLimits;
   readonly #emit: (entry: LogEntry) => void;
   readonly #writers: LineWriter[] = [];
-  readonly #hold: (sequence: number) => void;
   readonly #clock: ThreadClock;
   readonly #turns: Turns;
   readonly #sliceMs: number;
@@ -35,19 +28,17 @@ export class InstanceScope {
   #gate = new OutputGate();
   #logEntries = 0;
   #stateOperations = 0;
-  /** Also before its first call: the guest may compute while it starts. */
-  #runningSinceMs = performance.now();
+  #sequence = 0;
+  /** It waits for nothing but its turn. */
+  #isAside = false;
   /** When it was first asked to wait where it could not, in this slice. */
   #unyieldingSinceUs: number | undefined;
-  #waits = 0;
   #cpuMs = 0;
 
   constructor(options: {
     readonly app: AppIdentity;
     readonly limits: AppLimits;
     readonly emit: (entry: LogEntry) => void;
-    /** Told the number of the invocation whose guest runs from now on, and 0 when it does not. */
-    readonly hold: (sequence: number) => void;
     readonly clock: ThreadClock;
     readonly turns: Turns;
     /** How long a guest computes before others of its thread have their turn. */
@@ -56,7 +47,6 @@ export class InstanceScope {
     this.app = options.app;
     this.limits = options.limits;
     this.#emit = options.emit;
-    this.#hold = options.hold;
     this.#clock = options.clock;
     this.#turns = options.turns;
     this.#sliceMs = options.sliceMs;
@@ -71,22 +61,33 @@ export class InstanceScope {
     return this.#gate;
   }
 
+  /** Of this call, up to its last wait. */
   get cpuMs(): number {
     return this.#cpuMs;
   }
 
-  /** `sinceMs`: when the guest began to run for it, perhaps with its start functions. */
-  begin(invocation: Invocation, sinceMs: number): void {
-    assert(this.#invocation === undefined);
+  /** Of the invocation that its guest computes for. */
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  charge(ms: number): void {
+    this.#cpuMs += ms;
+  }
+
+  /** From here on the guest computes for the invocation of this number, perhaps with its start functions. */
+  start(sequence: number): void {
+    this.#sequence = sequence;
+    this.#cpuMs = 0;
+    this.resumed();
+  }
+
+  begin(invocation: Invocation): void {
+    assert(this.#invocation === undefined && this.#sequence === invocation.sequence);
     this.#invocation = invocation;
     this.#gate = new OutputGate();
     this.#logEntries = 0;
     this.#stateOperations = 0;
-    this.#cpuMs = 0;
-    this.#waits = 0;
-    this.#runningSinceMs = sinceMs;
-    this.#unyieldingSinceUs = undefined;
-    this.#hold(invocation.sequence);
   }
 
   /**
@@ -94,7 +95,7 @@ export class InstanceScope {
    * turn where it has used up its slice. Where it cannot wait, it holds the thread, and may do so for less long.
    */
   fuelSpent(canWait: boolean): Promise<void> | undefined {
-    const runningMs = this.#waits === 0 ? this.#ranMs(performance.now()) : 0;
+    const runningMs = this.#clock.ranMs(this);
     const { cpuMsMax } = this.limits;
     if (this.#cpuMs + runningMs > cpuMsMax) {
       throw new HostError("CPU_LIMIT_EXCEEDED", "the function computed for longer than it may", {
@@ -110,11 +111,13 @@ export class InstanceScope {
   }
 
   /** The guest is put aside until it is its turn. */
-  yielded(): Promise<void> {
-    const { weight, sequence } = this.#invocation ?? AFTER_ITS_ANSWER;
+  async yielded(): Promise<void> {
+    assert(this.#invocation !== undefined);
+    const { weight, sequence } = this.#invocation;
     this.#computing ??= { tenantId: this.app.tenantId, weight, sequence };
-    this.#pause();
-    return this.#turns.next(this.#computing).then(() => this.resumed());
+    this.#isAside = true;
+    await this.#turns.next(this.#computing);
+    this.#isAside = false;
   }
 
   /** By the processor's clock: a thread that does not get the processor is not the guest's doing. */
@@ -130,10 +133,10 @@ export class InstanceScope {
     );
   }
 
-  /** The guest starts to wait for something outside its thread. */
+  /** The guest waits: for its turn, or for something outside its thread. */
   suspended(): void {
-    this.#stopComputing();
-    this.#pause();
+    if (!this.#isAside) this.#stopComputing();
+    this.#clock.stop(this);
   }
 
   #stopComputing(): void {
@@ -142,33 +145,15 @@ export class InstanceScope {
     this.#computing = undefined;
   }
 
-  #ranMs(nowMs: number): number {
-    return nowMs - Math.max(this.#runningSinceMs, this.#clock.stoppedAtMs);
-  }
-
-  #pause(): void {
-    if (this.#waits === 0) {
-      const nowMs = performance.now();
-      this.#cpuMs += this.#ranMs(nowMs);
-      this.#clock.stoppedAtMs = nowMs;
-      this.#hold(0);
-    }
-    this.#waits += 1;
-  }
-
-  /** What the guest waited for is there: it runs on. */
+  /** Code of the guest runs, or goes on. */
   resumed(): void {
-    this.#waits -= 1;
-    if (this.#waits > 0) return;
-    this.#runningSinceMs = performance.now();
     this.#unyieldingSinceUs = undefined;
-    if (this.#invocation !== undefined) this.#hold(this.#invocation.sequence);
+    this.#clock.run(this);
   }
 
+  /** Of the call, or of what had only started to run for it. */
   end(): void {
-    assert(this.#invocation !== undefined);
-    // What was abandoned while it waited has been counted up to its wait.
-    if (this.#waits === 0) this.#pause();
+    this.#clock.stop(this);
     this.#stopComputing();
     this.#invocation = undefined;
   }
@@ -225,9 +210,6 @@ export class InstanceScope {
     });
   }
 }
-
-/** What computes on when its call has been answered. */
-const AFTER_ITS_ANSWER = { weight: 1, sequence: 0 };
 
 /** With a JavaScript frame below it, a guest cannot be put aside: its neighbours wait for it. */
 const UNYIELDING_MS_MAX = 200;

@@ -25,8 +25,7 @@ const COUNT_INTERVAL_MS = 10;
 // What the instances of one thread may take together, so that no number of them ends the process.
 //
 // M1. Memory is taken before it is there. What instances give back by ending is found by counting anew,
-//     and that is only done where a limit seems to be reached: in between the sums are not too low. What a frozen
-//     instance takes when it is brought back, is in the next count.
+//     and that is only done where a limit seems to be reached: in between the sums are not too low.
 // M2. A tenant that has all that it may have gets no more; others do, as long as there is some for all.
 // M3. Nobody goes without for an idle instance: those that are idle longest are let go first, a tenant's own
 //     for what it has too much of.

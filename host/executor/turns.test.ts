@@ -76,6 +76,23 @@ test("who comes back has no turns saved up", async () => {
   expect(order.slice(before, before + 10).join("")).toMatch(/^(?:ab|ba){4}/u);
 });
 
+test("a tenant of many guests that each compute for a moment has no more turns than one with a single guest", async () => {
+  const turns = new Turns();
+  const order: string[] = [];
+  const run = async (tenantId: string, sequence: number, count: number): Promise<void> => {
+    for (let turn = 0; turn < count; turn += 1) {
+      // One after the other: that is what it waits for.
+      await turns.next({ tenantId, weight: 1, sequence });
+      order.push(tenantId);
+    }
+    turns.leave({ tenantId, weight: 1, sequence });
+  };
+  const long = run("l", 0, 20);
+  for (let sequence = 1; sequence <= 20; sequence += 1) await run("m", sequence, 1);
+  await long;
+  expect(order.slice(0, 20).filter((tenantId) => tenantId === "m").length).toBeLessThanOrEqual(10);
+});
+
 test("the first guests of a tenant come to their ends before those behind them begin", async () => {
   const guests = Array.from({ length: 10 }, (_, index) => ({
     tenantId: "t",

@@ -29,10 +29,11 @@ interface Tenant {
 // T1. One of them goes on in each turn of the event loop: what comes in from outside never waits for
 //     more than one of them, however many there are.
 // T2. Tenants have turns by weight, whatever number of guests they have: stride scheduling (C. Waldspurger
-//     and W. Weihl, "Stride Scheduling", 1995). One that comes back has no turns saved up.
+//     and W. Weihl, "Stride Scheduling", 1995). One that comes back has no turns saved up, and owes what it
+//     was ahead, as long as others compute: many guests, one after the other, have no more than one.
 // T3. Of the guests of one tenant, the `ALTERNATING_MAX` that came first have the turns, one after the other.
 export class Turns {
-  /** Those with guests that compute. */
+  /** Those with guests that compute, and those who are ahead of one that has. */
   readonly #tenants = new Map<string, Tenant>();
   /** The pass of the tenant that went on last. */
   #pass = 0;
@@ -63,7 +64,17 @@ export class Turns {
       this.#makeReady(tenant, first, resolve);
       return;
     }
-    if (alternating.size === 0) this.#tenants.delete(tenantId);
+    this.#forgetIdle();
+  }
+
+  /** Of those without a guest that computes, only who is ahead of others is remembered. */
+  #forgetIdle(): void {
+    const tenants = [...this.#tenants.values()];
+    const isAnyComputing = tenants.some(({ alternating }) => alternating.size > 0);
+    for (const [tenantId, { alternating, pass }] of this.#tenants) {
+      if (alternating.size > 0 || (isAnyComputing && pass > this.#pass)) continue;
+      this.#tenants.delete(tenantId);
+    }
   }
 
   #join(tenantId: string, weight: number): Tenant {

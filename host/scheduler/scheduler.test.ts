@@ -744,6 +744,33 @@ describe("a function that does not give its thread back", () => {
     expect(text(outcome)).toBe("served");
   });
 
+  test("is known also where a neighbour's wait ended in the same moment as its own", async () => {
+    const running = await start({ ...unyielding, turnMaxMs: 400 });
+    running.setTenant("quiet", tenantLimits);
+    running.deploy(deployed());
+    running.deploy(deployed({ identity: { ...identity, tenantId: "quiet" } }));
+    // Known as short, both are sent at once and start in one turn: their writes go and come in one message.
+    for (let repeated = 0; repeated < 30; repeated += 1) {
+      await running.invoke(call("add", "warm", { tenantId: "quiet" }));
+      await running.invoke(call("add", "warm"));
+    }
+    const loop = running.invoke(call("addThenLoop", "a"));
+    const neighbour = running.invoke(call("add", "b", { tenantId: "quiet" }));
+    expect(text((await loop).outcome)).toBe("EXECUTOR_BLOCKED");
+    expect(text((await neighbour).outcome)).toBe("EXECUTOR_LOST");
+  });
+
+  test("loses nothing that waited on its thread for the room of an instance", async () => {
+    const one = { executor: { ...unyielding.executor, instancesMax: 1 } };
+    const running = await start({ ...one, turnMaxMs: 400 });
+    running.deploy(deployed());
+    await running.invoke(call("echo", "loads the revision"));
+    const loop = running.invoke(call("sleepThenLoop", "300"));
+    const behind = running.invoke(call("echo", "behind"));
+    expect(text((await loop).outcome)).toBe("EXECUTOR_BLOCKED");
+    expect(text((await behind).outcome)).toBe("behind");
+  });
+
   test("in many apps keeps the whole tenant out", async () => {
     const running = await start({ ...unyielding, turnMaxMs: 300 });
     for (let index = 0; index < 5; index += 1) {

@@ -42,6 +42,14 @@ const functions = {
     log.write("info", "before the loop");
     for (;;);
   },
+  sleepThenLoop: (input) => {
+    clock.subscribeDuration(Number(text(input.body)) * 1000000).block();
+    for (;;);
+  },
+  addThenLoop: (input) => {
+    state.counterAdd(text(input.body), 1, "durable");
+    for (;;);
+  },
   recurse: () => {
     const down = (n) => down(n + 1) + 1;
     return json(down(0));

@@ -45,3 +45,38 @@ test("many instances that take memory get their tenant's part of it, and a neigh
   const later = await attacker.invoke("bomb/run", null);
   expect(later.status).toBe(200);
 });
+
+/** Grows while it starts until it may not, waits until it is worth to ask again, and grows on. */
+const GROW_AT_START = `
+  (func $s (local $tries i32) (local $left i32)
+    (loop $again
+      (loop $grow (br_if $grow (i32.ne (memory.grow (i32.const 16)) (i32.const -1))))
+      (local.set $left (i32.const 20000000))
+      (loop $compute
+        (br_if $compute (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
+      (local.set $tries (i32.add (local.get $tries) (i32.const 1)))
+      (br_if $again (i32.lt_u (local.get $tries) (i32.const 3)))))
+  (start $s)`;
+
+test("an instance that is being made has its tenant's part of the memory, and not the same part again", async () => {
+  const tenantPages = 1024;
+  await using host = await HostUnderTest.start({
+    flags: [
+      "--executors=1",
+      `--instance-memory-bytes-max=${8 * tenantPages * 64 * 1024}`,
+      `--instances-memory-bytes-max=${2 * tenantPages * 64 * 1024}`,
+    ],
+  });
+  const attacker = await host.tenant("attacker");
+  const upload = await attacker.upload(
+    "grows",
+    await coreGuest({
+      fields: GROW_AT_START,
+      handle: () => `
+        (if (i32.gt_u (memory.size) (i32.const ${tenantPages})) (then unreachable))
+        i32.const ${EMPTY_ANSWER}`,
+    }),
+  );
+  expect(upload.status).toBe(201);
+  expect((await attacker.invoke("grows/run", null)).status).toBe(200);
+});

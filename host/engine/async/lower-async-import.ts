@@ -66,6 +66,8 @@ function startSubtask(
     try {
       const value = await pending;
       if (guest.isClosed || guest.failure !== undefined || !subtask.isUnderWay) return;
+      // It may be put into memory that the guest's code gives.
+      guest.resumed();
       result.lower(cx, value, address);
       subtask.resolve(index);
     } catch (cause) {
@@ -74,6 +76,7 @@ function startSubtask(
       guest.fail(cause);
       subtask.wake();
     } finally {
+      guest.suspended();
       // Not before its result lies in the memory that it was called from.
       guest.subtasksUnderWay -= 1;
     }

@@ -1,4 +1,6 @@
+import { componentEmbed, componentNew } from "@bytecodealliance/jco";
 import { describe, expect, test } from "vitest";
+import { func, u32 } from "../component/wit-types.ts";
 import { createEngine } from "../create-engine.ts";
 import { Trap } from "../engine.ts";
 import type { Bounds, Instance } from "../engine.ts";
@@ -53,6 +55,90 @@ function program(code: string, fields = ""): string {
 }
 
 const LOOP = "(loop (br 0)) unreachable";
+
+describe("a guest that waits", () => {
+  test("goes on with nobody else between its resumption and its code", async () => {
+    const events: string[] = [];
+    const { promise, resolve } = Promise.withResolvers<number>();
+    const bytes = await assemble(`(component
+      (import "test:host/things@1.2.3" (instance $t
+        (export "wait" (func (param "x" u32) (result u32)))
+        (export "add" (func (param "a" u32) (param "b" u32) (result u32)))))
+      (core func $wait (canon lower (func $t "wait")))
+      (core func $add (canon lower (func $t "add")))
+      (core module $m
+        (import "h" "wait" (func $wait (param i32) (result i32)))
+        (import "h" "add" (func $add (param i32 i32) (result i32)))
+        (func (export "run") (param $x i32) (result i32)
+          (call $add (call $wait (local.get $x)) (i32.const 1))))
+      (core instance $c (instantiate $m (with "h" (instance
+        (export "wait" (func $wait)) (export "add" (func $add))))))
+      (func $run (param "x" u32) (result u32) (canon lift (core func $c "run")))
+      (export "run" (func $run)))`);
+    const { component } = engine.compile(bytes, testWorld, testLimits);
+    const calls = ["a", "b", "c"].map((name) => {
+      const functions = {
+        wait: () => promise,
+        add: (a: number, b: number) => {
+          events.push(`${name} runs`);
+          return a + b;
+        },
+      };
+      const given = bounds({
+        onSuspend: () => events.push(`${name} waits`),
+        onResume: () => events.push(`${name} resumes`),
+      });
+      const instance = engine.instantiate(component, { "test:host/things": { functions } }, given);
+      return instance.call("run", [1]);
+    });
+    expect(events).toEqual(["a waits", "b waits", "c waits"]);
+    resolve(1);
+    expect(await Promise.all(calls)).toEqual([2, 2, 2]);
+    for (const name of ["a", "b", "c"]) {
+      expect(events[events.indexOf(`${name} runs`) - 1]).toBe(`${name} resumes`);
+    }
+  });
+
+  test("does not wait as long as it computes beside what it has asked for", async () => {
+    const wit = `
+      package test:sleeper@1.0.0;
+      interface host { sleep: async func(ms: u32) -> u32; }
+      world guest { import host; export start: async func(ms: u32) -> u32; }`;
+    const sleep = func({ ms: u32 }, u32, { async: true });
+    const binary = await assemble(`(module
+      (import "test:sleeper/host@1.0.0" "[async-lower]sleep" (func $sleep (param i32 i32) (result i32)))
+      (import "[export]$root" "[task-return]start" (func $return (param i32)))
+      (memory (export "memory") 1)
+      (func (export "[async-lift]start") (param i32) (result i32)
+        (drop (call $sleep (local.get 0) (i32.const 64)))
+        (loop (br 0)) unreachable)
+      (func (export "[callback][async-lift]start") (param i32 i32 i32) (result i32) unreachable))`);
+    const embedded = await componentEmbed({ binary, witSource: wit, world: "guest" });
+    const { component } = engine.compile(
+      await componentNew(embedded, []),
+      {
+        imports: [
+          {
+            name: "test:sleeper/host",
+            version: "1.0.0",
+            resources: {},
+            functions: { sleep: { type: sleep, suspends: true } },
+          },
+        ],
+        exports: { start: [sleep] },
+      },
+      testLimits,
+    );
+    let waits = 0;
+    const instance = engine.instantiate(
+      component,
+      { "test:sleeper/host": { functions: { sleep: () => new Promise(() => {}) } } },
+      { ...endedAfter(5), onSuspend: () => (waits += 1) },
+    );
+    await expect(instance.call("start", [1])).rejects.toThrow(Spent);
+    expect(waits).toBe(0);
+  });
+});
 
 describe("a guest that computes without an end", () => {
   test("is ended with what its bounds throw, and its instance is dead", async () => {

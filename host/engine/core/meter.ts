@@ -30,7 +30,8 @@ let hook: WebAssembly.ExportValue | undefined;
  *     what it throws becomes the guest's failure, and a trap that no handler of the guest catches.
  * F2. A guest is only asked to wait where its stack can be put aside: `canWait` is false where a frame of
  *     JavaScript is below it.
- * F3. Pages are counted before a memory gets them: those that there are, and those that were asked for.
+ * F3. Pages are counted before a memory gets them: those that there are, and those that were asked for. While
+ *     others are attached in the place of those that are gone, those of all of them are counted at once.
  */
 export class Meter implements HookTarget {
   readonly #bounds: Bounds;
@@ -39,6 +40,7 @@ export class Meter implements HookTarget {
   readonly #tanks: WebAssembly.Global[] = [];
   #granted = 0;
   #pages = 0;
+  #isReattaching = false;
   #pending: Promise<void> | undefined;
   canWait = false;
 
@@ -59,7 +61,7 @@ export class Meter implements HookTarget {
     if (!this.#fits(pages)) {
       throw new Trap("the memories of the component begin with more than it may have");
     }
-    if (!this.#take(pages)) throw new RangeError("there is no memory for another instance now");
+    if (!this.#take(pages)) throw noMemory();
   }
 
   #fits(pages: number): boolean {
@@ -67,9 +69,13 @@ export class Meter implements HookTarget {
   }
 
   #take(pages: number): boolean {
-    if (this.#bounds.takeMemory?.(pages * PAGE_BYTES) === false) return false;
+    if (!this.#isReattaching && !this.#mayHave(pages)) return false;
     this.#pages += pages;
     return true;
+  }
+
+  #mayHave(pages: number): boolean {
+    return this.#bounds.takeMemory?.(pages * PAGE_BYTES) ?? true;
   }
 
   /** Makes a core instance pay, and then runs its start function. */
@@ -91,10 +97,12 @@ export class Meter implements HookTarget {
     this.#tanks.length = 0;
   }
 
-  /** Attaches others: what they ask for while they start, is counted already. */
+  /** Attaches others. Throws `RangeError` where there is no memory for them now. */
   reattach<T>(link: () => T): T {
     const pages = this.#pages;
+    if (!this.#mayHave(pages)) throw noMemory();
     this.#pages = 0;
+    this.#isReattaching = true;
     try {
       return link();
     } catch (error) {
@@ -102,6 +110,7 @@ export class Meter implements HookTarget {
       throw error;
     } finally {
       this.#pages = pages;
+      this.#isReattaching = false;
     }
   }
 
@@ -150,6 +159,10 @@ export class Meter implements HookTarget {
     this.#granted += FUEL_GRANT;
     return FUEL_GRANT;
   }
+}
+
+function noMemory(): RangeError {
+  return new RangeError("there is no memory for another instance now");
 }
 
 function nextTurn(): Promise<void> {

@@ -225,6 +225,34 @@ describe("a frozen instance", () => {
     expect(await callFrozen(instance, [10, 10])).toEqual([11, 11]);
   });
 
+  test("asks for its memory before it is brought back, once, and waits for it frozen", async () => {
+    const asked: number[] = [];
+    let isFull = false;
+    const instance = await instantiate(
+      program(
+        "(drop (memory.grow (local.get $x))) (memory.size)",
+        "(memory 1) (func $start (drop (memory.grow (i32.const 2)))) (start $start)",
+      ),
+      {},
+      {
+        memoryBytesMax: Infinity,
+        onFuelSpent: () => undefined,
+        takeMemory: (bytes) => {
+          asked.push(bytes / 65_536);
+          return !isFull;
+        },
+      },
+    );
+    expect(await instance.call("run", [4])).toBe(7);
+    expect(instance.freeze()).toBe(true);
+    isFull = true;
+    await expect(instance.call("run", [0])).rejects.toThrow(RangeError);
+    expect(instance.isDead).toBe(false);
+    isFull = false;
+    expect(await instance.call("run", [1])).toBe(8);
+    expect(asked).toEqual([1, 2, 4, 7, 7, 1]);
+  });
+
   test("is dead where its bounds end it while it is brought back", async () => {
     let isLate = false;
     const onFuelSpent = (): undefined => {

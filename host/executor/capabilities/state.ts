@@ -58,17 +58,14 @@ export function stateCapability(
     try {
       const written = state.write(prefix + key, mutation, level, scope.gate);
       if (!(written instanceof Promise)) return { tag: "ok", val: toValue(written) };
-      scope.suspended();
       gate.enter();
       return written.then(
         (result) => {
           gate.leave();
-          scope.resumed();
           return { tag: "ok", val: toValue(result) };
         },
         (error: unknown) => {
           gate.leave();
-          scope.resumed();
           return toResult(error);
         },
       );
