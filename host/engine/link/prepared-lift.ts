@@ -9,7 +9,7 @@ import type { Linking } from "./linking.ts";
 /** A call of one instance's export: a value, or a promise of it where the guest may have waited. */
 export type ExportedFunction = (args: readonly ComponentValue[]) => ComponentValue;
 
-/** An exported function of the plan, compiled once, and bound for each instance that calls it. */
+/** An exported function of the plan, compiled at most once, and bound for each instance that calls it. */
 export interface PreparedLift {
   readonly plan: LiftPlan;
   /** Undefined for an async export, which no other component can call. */
@@ -19,7 +19,8 @@ export interface PreparedLift {
 }
 
 export interface AdaptableLift {
-  readonly exported: LiftedExport;
+  /** Compiled when it is first asked for. */
+  readonly exported: () => LiftedExport;
   readonly bind: (linking: Linking, canSuspend: boolean) => CoreExport;
 }
 
@@ -40,7 +41,8 @@ export function prepareLift(plan: LiftPlan): PreparedLift {
       },
     };
   }
-  const exported = compileLiftedExport(plan.type, plan);
+  let compiled: LiftedExport | undefined;
+  const exported = (): LiftedExport => (compiled ??= compileLiftedExport(plan.type, plan));
   const bind = (linking: Linking, canSuspend: boolean): CoreExport => ({
     cx: linking.context(plan.context),
     core: onStack(linking, plan.coreFunc, canSuspend),
@@ -51,7 +53,7 @@ export function prepareLift(plan: LiftPlan): PreparedLift {
     adaptable: { exported, bind },
     bind: (linking, canSuspend) => {
       const coreExport = bind(linking, canSuspend);
-      return (args) => exported.call(coreExport, args);
+      return (args) => exported().call(coreExport, args);
     },
   };
 }

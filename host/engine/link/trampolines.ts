@@ -2,7 +2,7 @@ import * as builtins from "../async/builtins.ts";
 import { compileTaskReturn } from "../async/lift-async-export.ts";
 import { compileAsyncLoweredImport } from "../async/lower-async-import.ts";
 import { compileLoweredImport } from "../canonical/lower-host-function.ts";
-import type { HostFunction } from "../canonical/lower-host-function.ts";
+import type { HostFunction, LoweredImport } from "../canonical/lower-host-function.ts";
 import { resourceDrop, resourceNew, resourceRep } from "../canonical/resources.ts";
 import type { ComponentInstance } from "../canonical/component-instance.ts";
 import type { CoreFunction } from "../canonical/guest-context.ts";
@@ -16,7 +16,8 @@ export type BindTrampoline = (linking: Linking) => WebAssembly.ImportValue;
 
 /**
  * What a trampoline needs of its plan, compiled once; `lifts` are those of the same plan, and
- * `mayWait` says of a context whether a call into its component instance may have to wait.
+ * `mayWait` says of a context whether a call into its component instance may have to wait. Most functions
+ * that a component imports are never called: each is compiled when it is called first.
  */
 export function prepareTrampoline(
   plan: TrampolinePlan,
@@ -103,16 +104,19 @@ function suspending(coreFunction: CoreFunction): WebAssembly.Suspending {
 
 function prepareHostFunction(plan: TrampolinePlan & { kind: "lower-host" }): BindTrampoline {
   const { interfaceName, name } = plan;
-  const lower = plan.async
-    ? compileAsyncLoweredImport(plan.type, plan)
-    : compileLoweredImport(plan.type, plan);
   const suspends = plan.suspends && !plan.async;
+  let lower: LoweredImport | undefined;
+  const compile = (): LoweredImport =>
+    (lower ??= plan.async
+      ? compileAsyncLoweredImport(plan.type, plan)
+      : compileLoweredImport(plan.type, plan));
   return (linking) => {
     // Names of the host's own declarations, not of the guest.
     const functions = linking.links[interfaceName]?.functions;
     const host: HostFunction | undefined = functions?.[name];
     if (host === undefined) throw new Error(`${interfaceName} is linked without ${name}`);
-    const coreFunction = lower(linking.context(plan.context), host, functions);
+    const cx = linking.context(plan.context);
+    const coreFunction = whenCalled(() => compile()(cx, host, functions));
     return suspends ? suspending(coreFunction) : coreFunction;
   };
 }
@@ -134,13 +138,20 @@ function prepareAdaptedCall(
   }
   const { stringEncoding } = plan;
   const suspends = mayWait(lift.plan.context);
-  const lower = compileLoweredImport(lift.plan.type, { stringEncoding, suspends });
+  let lower: LoweredImport | undefined;
+  const compile = (): LoweredImport =>
+    (lower ??= compileLoweredImport(lift.plan.type, { stringEncoding, suspends }));
   return (linking) => {
     const cx = linking.context(plan.context);
     const coreExport = callee.bind(linking, suspends);
     const host = (...args: readonly ComponentValue[]): ComponentValue =>
-      callee.exported.call(coreExport, args, cx.instance);
-    const coreFunction = lower(cx, host, undefined);
+      callee.exported().call(coreExport, args, cx.instance);
+    const coreFunction = whenCalled(() => compile()(cx, host, undefined));
     return suspends ? suspending(coreFunction) : coreFunction;
   };
+}
+
+function whenCalled(bind: () => CoreFunction): CoreFunction {
+  let bound: CoreFunction | undefined;
+  return (...flat) => (bound ??= bind())(...flat);
 }
