@@ -6,6 +6,7 @@ import type { FastifyInstance } from "fastify";
 import { AppRegistry } from "./artifacts/app-registry.ts";
 import { ArtifactStore } from "./artifacts/artifact-store.ts";
 import { Compiler } from "./artifacts/compiler.ts";
+import { leaveOlderLayout } from "./artifacts/older-layout.ts";
 import type { HostConfig } from "./config.ts";
 import { ApiRates } from "./control/api-rates.ts";
 import type { ControlPlane } from "./control/control-plane.ts";
@@ -141,6 +142,7 @@ async function start(
     quotasMax: quotaCeilings(config),
   });
   const apps = await AppRegistry.open(appRecords(state));
+  await leaveOlderLayout(artifactDirectory, artifacts, apps.all());
   const scheduler: Scheduler = await starting;
 
   const compiler = started.adopt(
@@ -169,7 +171,7 @@ async function start(
     (opened) => opened.close(),
   );
   deployments.activateAll();
-  const removal = new TenantRemoval({ tenants, deployments, usage, state, logger });
+  const removal = new TenantRemoval({ tenants, deployments, artifacts, usage, state, logger });
 
   const plane: ControlPlane = {
     config,

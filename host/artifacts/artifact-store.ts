@@ -1,42 +1,56 @@
-import { createHash, hash, randomUUID } from "node:crypto";
+import assert from "node:assert/strict";
+import { createHash, randomUUID } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import type { FileHandle } from "node:fs/promises";
-import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { HostError } from "../errors.ts";
+import { ArtifactFolder } from "./artifact-folder.ts";
+import type { StagedFile } from "./artifact-folder.ts";
+import { errno, toHostError } from "./file-error.ts";
 
-// Immutable files named by their content: `<directory>/<2 hex>/<sha256>`. Components, compiled plans
-// and core modules are all just bytes here; equal ones are kept once, whoever uploaded them.
+// Owns the directory of artifacts:
 //
-// A1. A file under its name is complete: it is written elsewhere, synced, and then renamed.
-// A2. What is read is what was written: the hash is checked on each read, and a mismatch is an error.
-// A3. Nothing half-written stays: not after an error, and not after a crash (the next `open` removes it).
-// A4. Threads of one host may write at once. Only `sweep` removes, and only while nobody writes
-//     (its caller sees to that).
+//   staging/             what is not complete
+//   runtimes/            what all tenants share (`shared-runtimes.ts`)
+//   tenants/<tenant>/    what is one tenant's: components, plans, core modules
+//
+// A1. A tenant's artifacts are its own: equal bytes of two tenants are two files, and neither the time of an
+//     upload nor a deletion tells one of the other's.
+// A2. Nothing half-written stays: not after an error, and not after a crash (the next `open` removes it).
+// A3. Only `sweep` and `removeTenant` remove. `sweep` runs while nobody writes (its caller sees to that), and
+//     `removeTenant` when nobody has the name.
 
+const TENANTS = "tenants";
+const RUNTIMES = "runtimes";
 const STAGING = "staging";
-const SHA256 = /^[0-9a-f]{64}$/u;
-const SWEEP_BATCH = 64;
 
-/** An upload that is on disk and complete, and not yet an artifact. */
-export interface StagedFile {
-  readonly path: string;
-  readonly sha256: string;
-  readonly bytes: number;
-}
+const SHA256 = /^[0-9a-f]{64}$/u;
+const TENANT_ID = /^[a-z0-9-]+$/u;
+const SWEEP_BATCH = 64;
 
 export class ArtifactStore {
   readonly #directory: string;
+  readonly #staging: string;
+  /** What all tenants share. */
+  readonly runtimes: ArtifactFolder;
 
   private constructor(directory: string) {
     this.#directory = directory;
+    this.#staging = join(directory, STAGING);
+    this.runtimes = new ArtifactFolder({
+      directory: join(directory, RUNTIMES),
+      staging: this.#staging,
+      shared: undefined,
+    });
   }
 
   /** Makes the directory, and removes what an earlier process left unfinished. */
   static async open(directory: string): Promise<ArtifactStore> {
     const store = new ArtifactStore(directory);
     await rm(store.#staging, { recursive: true, force: true });
-    await mkdir(store.#staging, { recursive: true, mode: 0o700 });
+    for (const folder of [STAGING, RUNTIMES, TENANTS]) {
+      await mkdir(join(directory, folder), { recursive: true, mode: 0o700 });
+    }
     return store;
   }
 
@@ -45,12 +59,21 @@ export class ArtifactStore {
     return new ArtifactStore(directory);
   }
 
+  /** What is a tenant's own; the runtimes can be read there too. */
+  of(tenantId: string): ArtifactFolder {
+    return new ArtifactFolder({
+      directory: this.#folderOf(tenantId),
+      staging: this.#staging,
+      shared: this.runtimes,
+    });
+  }
+
   /**
    * Writes a stream to disk while it comes in. Refuses with `UPLOAD_TOO_LARGE` at the first byte
    * over the limit; when it fails for whatever reason, nothing of it stays.
    */
   async stage(source: AsyncIterable<Uint8Array>, bytesMax: number): Promise<StagedFile> {
-    const path = this.#stagingPath();
+    const path = join(this.#staging, randomUUID());
     try {
       const sha256 = createHash("sha256");
       let bytes = 0;
@@ -82,103 +105,60 @@ export class ArtifactStore {
     }
   }
 
-  /** Makes a staged file an artifact. */
-  async adopt(staged: StagedFile): Promise<void> {
-    await this.#place(staged.path, staged.sha256);
-  }
-
   async discard(staged: StagedFile): Promise<void> {
     await rm(staged.path, { force: true });
   }
 
-  /** Keeps some bytes; answers their hash. What is there already is written again only where it was damaged. */
-  async put(bytes: Uint8Array): Promise<string> {
-    const sha256 = hash("sha256", bytes);
-    if (await this.#isSound(sha256)) return sha256;
-    const path = this.#stagingPath();
-    try {
-      const file = await open(path, "wx", 0o600);
-      await writeAndSync(file, bytes);
-      await this.#place(path, sha256);
-    } catch (error) {
-      await rm(path, { force: true });
-      throw toHostError(error);
-    }
-    return sha256;
-  }
-
-  async has(sha256: string): Promise<boolean> {
-    try {
-      await stat(this.#path(sha256));
-      return true;
-    } catch (error) {
-      if (errno(error) === "ENOENT") return false;
-      throw toHostError(error);
-    }
-  }
-
-  /** Throws `ARTIFACT_DAMAGED` where the file is gone, or is not what was written (A2). */
-  async read(sha256: string): Promise<Uint8Array> {
-    let bytes: Buffer;
-    try {
-      bytes = await readFile(this.#path(sha256));
-    } catch (error) {
-      if (errno(error) === "ENOENT") throw damaged(sha256, "is missing", error);
-      throw toHostError(error);
-    }
-    if (hash("sha256", bytes) !== sha256) throw damaged(sha256, "has changed on disk");
-    return bytes;
-  }
-
-  async #isSound(sha256: string): Promise<boolean> {
-    try {
-      await this.read(sha256);
-      return true;
-    } catch (error) {
-      if (error instanceof HostError && error.code === "ARTIFACT_DAMAGED") return false;
-      throw error;
-    }
-  }
-
-  /** Removes every artifact that is not referenced, and every staged file (A4). Answers how many went. */
-  async sweep(referenced: ReadonlySet<string>): Promise<number> {
-    const garbage: string[] = [];
-    for (const folder of await readdir(this.#directory)) {
-      for (const name of await readdir(join(this.#directory, folder))) {
-        const isGarbage = folder === STAGING || (SHA256.test(name) && !referenced.has(name));
-        if (isGarbage) garbage.push(join(this.#directory, folder, name));
-      }
+  /**
+   * Removes every artifact that its tenant does not refer to, and every staged file (A3): a runtime when no
+   * tenant does. Answers how many files went, or whole folders of tenants that refer to nothing.
+   */
+  async sweep(referenced: ReadonlyMap<string, ReadonlySet<string>>): Promise<number> {
+    const garbage = (await entries(this.#staging)).map((name) => join(this.#staging, name));
+    const ofAny = new Set([...referenced.values()].flatMap((names) => [...names]));
+    garbage.push(...(await unreferencedIn(join(this.#directory, RUNTIMES), ofAny)));
+    const tenants = join(this.#directory, TENANTS);
+    for (const tenantId of await entries(tenants)) {
+      const own = join(tenants, tenantId);
+      const kept = referenced.get(tenantId);
+      garbage.push(...(kept === undefined ? [own] : await unreferencedIn(own, kept)));
     }
     for (let start = 0; start < garbage.length; start += SWEEP_BATCH) {
       const batch = garbage.slice(start, start + SWEEP_BATCH);
-      await Promise.all(batch.map((path) => rm(path, { force: true })));
+      await Promise.all(batch.map((path) => rm(path, { recursive: true, force: true })));
     }
     return garbage.length;
   }
 
-  get #staging(): string {
-    return join(this.#directory, STAGING);
+  /** Removes what a tenant had whose name nobody has now (A3). */
+  async removeTenant(tenantId: string): Promise<void> {
+    await rm(this.#folderOf(tenantId), { recursive: true, force: true });
   }
 
-  #stagingPath(): string {
-    return join(this.#staging, randomUUID());
+  #folderOf(tenantId: string): string {
+    assert(TENANT_ID.test(tenantId));
+    return join(this.#directory, TENANTS, tenantId);
   }
+}
 
-  #path(sha256: string): string {
-    return join(this.#directory, sha256.slice(0, 2), sha256);
+/** Nothing where there is no such directory. */
+async function entries(directory: string): Promise<readonly string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR"].includes(errno(error) ?? "")) return [];
+    throw error;
   }
+}
 
-  async #place(from: string, sha256: string): Promise<void> {
-    const folder = join(this.#directory, sha256.slice(0, 2));
-    try {
-      const created = await mkdir(folder, { recursive: true, mode: 0o700 });
-      await rename(from, this.#path(sha256));
-      await syncDirectory(folder);
-      if (created !== undefined) await syncDirectory(this.#directory);
-    } catch (error) {
-      throw toHostError(error);
+async function unreferencedIn(directory: string, kept: ReadonlySet<string>): Promise<string[]> {
+  const garbage: string[] = [];
+  for (const folder of await entries(directory)) {
+    for (const name of await entries(join(directory, folder))) {
+      if (SHA256.test(name) && !kept.has(name)) garbage.push(join(directory, folder, name));
     }
   }
+  return garbage;
 }
 
 function drained(file: NodeJS.EventEmitter): Promise<void> {
@@ -187,48 +167,8 @@ function drained(file: NodeJS.EventEmitter): Promise<void> {
   });
 }
 
-async function writeAndSync(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-/** A rename survives power loss only when its directory is synced. */
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, "r");
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
-}
-
 function tooLarge(bytesMax: number): HostError {
   return new HostError("UPLOAD_TOO_LARGE", `the component has more than ${bytesMax} bytes`, {
     details: { uploadBytesMax: bytesMax },
   });
-}
-
-function damaged(sha256: string, how: string, cause?: unknown): HostError {
-  return new HostError("ARTIFACT_DAMAGED", `the artifact ${sha256} ${how}`, {
-    details: { sha256 },
-    cause,
-  });
-}
-
-function errno(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error ? String(error.code) : undefined;
-}
-
-function toHostError(error: unknown): unknown {
-  const code = errno(error);
-  if (code === "ENOSPC" || code === "EDQUOT") {
-    return new HostError("STORAGE_FULL", "there is no space left in the data directory", {
-      cause: error,
-    });
-  }
-  return error;
 }

@@ -17,7 +17,7 @@ function sweeper(sweep: () => Promise<number> = async () => 0): {
           return removed;
         },
       },
-      referenced: () => new Set(),
+      referenced: () => new Map(),
       delayMs: 1_000,
       onSwept: (removed) => events.push(`removed ${removed}`),
       onFailed: (error) => events.push(String(error)),

@@ -3,8 +3,8 @@ import type { ArtifactStore } from "./artifact-store.ts";
 
 export interface ArtifactSweeperOptions {
   readonly artifacts: Pick<ArtifactStore, "sweep">;
-  /** The names of everything that is needed now. */
-  readonly referenced: () => ReadonlySet<string>;
+  /** The names of everything that is needed now, by tenant. */
+  readonly referenced: () => ReadonlyMap<string, ReadonlySet<string>>;
   readonly delayMs: number;
   readonly onSwept: (removed: number) => void;
   readonly onFailed: (error: unknown) => void;

@@ -10,9 +10,10 @@ export interface CompileThreadData {
 
 /** One at a time: the main thread sends the next request after the reply to the last one. */
 export type CompileRequest =
-  | { readonly kind: "compile"; readonly componentPath: string }
+  | { readonly kind: "compile"; readonly tenantId: string; readonly componentPath: string }
   | {
       readonly kind: "load";
+      readonly tenantId: string;
       readonly componentSha256: string;
       readonly artifact: CompiledArtifact;
     };

@@ -42,7 +42,8 @@ export class CompilePool {
     this.#idle.at(-1)?.warmUp();
   }
 
-  run(tenantId: string, request: CompileRequest): Promise<CompileReply> {
+  run(request: CompileRequest): Promise<CompileReply> {
+    const { tenantId } = request;
     if (this.#isClosed) return Promise.reject(draining());
     const { promise, resolve, reject } = Promise.withResolvers<CompileReply>();
     const tasks = this.#waiting.get(tenantId) ?? [];

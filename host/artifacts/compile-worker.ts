@@ -16,6 +16,7 @@ import type { ErrorCode } from "../errors.ts";
 import { unreachable } from "../protocol.ts";
 import { functionWorld } from "../world/function-world.ts";
 import type { CompiledArtifact } from "./app-record.ts";
+import type { ArtifactFolder } from "./artifact-folder.ts";
 import { ArtifactStore } from "./artifact-store.ts";
 import type {
   CompiledUpload,
@@ -25,9 +26,11 @@ import type {
   LoadedComponent,
 } from "./compile-messages.ts";
 import { engineTag } from "./engine-tag.ts";
+import { SHARED_RUNTIMES } from "./shared-runtimes.ts";
 
 // The entry of a compile thread: the only place where the bytes of an upload are looked at. It may be
-// terminated at any instruction, and owns nothing but what it is working on.
+// terminated at any instruction, and owns nothing but what it is working on. What it makes is the
+// tenant's own, on the disk and in V8, but for the runtimes of the SDK.
 
 /** How large a component may be is decided while it is received; here only its structure is bounded. */
 const LIMITS: CompileLimits = {
@@ -55,6 +58,8 @@ const CODES = {
 
 const PROBLEMS_MAX = 32;
 
+type RequestOf<Kind> = Extract<CompileRequest, { readonly kind: Kind }>;
+
 assert(parentPort !== null);
 const port = parentPort;
 const { artifactDirectory }: CompileThreadData = workerData;
@@ -73,9 +78,9 @@ async function answer(request: CompileRequest): Promise<CompileReply> {
   try {
     switch (request.kind) {
       case "compile":
-        return { kind: "compiled", upload: await compileUpload(request.componentPath) };
+        return { kind: "compiled", upload: await compileUpload(request) };
       case "load":
-        return { kind: "loaded", loaded: await load(request.componentSha256, request.artifact) };
+        return { kind: "loaded", loaded: await load(request) };
       default:
         return unreachable(request);
     }
@@ -86,14 +91,17 @@ async function answer(request: CompileRequest): Promise<CompileReply> {
   }
 }
 
-async function compileUpload(path: string): Promise<CompiledUpload> {
-  const bytes = await readFile(path);
-  const compilation = compile(bytes);
+async function compileUpload({
+  tenantId,
+  componentPath,
+}: RequestOf<"compile">): Promise<CompiledUpload> {
+  const bytes = await readFile(componentPath);
+  const compilation = compile(bytes, tenantId);
   // A thread that only loads never needs it, and it is two thirds of the code here.
   const { describeComponent } = await import("./describe.ts");
   const manifest = await describeComponent(engine, compilation.component);
   const { modules } = compilation.stored;
-  const artifact = await store(compilation.stored);
+  const artifact = await store(compilation.stored, artifacts.of(tenantId));
   return {
     component: compilation.component,
     artifact,
@@ -104,41 +112,49 @@ async function compileUpload(path: string): Promise<CompiledUpload> {
 }
 
 /** From the stored plan where this engine made it and it is undamaged; else from the component. */
-async function load(componentSha256: string, artifact: CompiledArtifact): Promise<LoadedComponent> {
+async function load(request: RequestOf<"load">): Promise<LoadedComponent> {
+  const { tenantId, componentSha256, artifact } = request;
+  const own = artifacts.of(tenantId);
   if (artifact.engineTag === tag) {
     try {
-      return { component: engine.load(await readStored(artifact)), recompiled: undefined };
+      return { component: engine.load(await readStored(artifact, own)), recompiled: undefined };
     } catch (error) {
       // A damaged plan or module is made again below; the component itself then has to be sound.
       if (!(error instanceof HostError && error.code === "ARTIFACT_DAMAGED")) throw error;
     }
   }
-  const compilation = compile(await artifacts.read(componentSha256));
-  const recompiled = await store(compilation.stored);
+  const compilation = compile(await own.read(componentSha256), tenantId);
+  const recompiled = await store(compilation.stored, own);
   return { component: compilation.component, recompiled };
 }
 
-function compile(bytes: Uint8Array): Compilation {
-  return engine.compile(bytes, world, LIMITS);
+function compile(bytes: Uint8Array, owner: string): Compilation {
+  return engine.compile(bytes, world, LIMITS, {
+    owner,
+    isShared: (sha256) => SHARED_RUNTIMES.has(sha256),
+  });
 }
 
-async function store(stored: StoredComponent): Promise<CompiledArtifact> {
+async function store(stored: StoredComponent, own: ArtifactFolder): Promise<CompiledArtifact> {
   const { plan, modules, imports } = stored;
   const planBytes = Buffer.from(JSON.stringify({ plan, imports }));
   const [planSha256, ...moduleSha256s] = await Promise.all([
-    artifacts.put(planBytes),
-    ...modules.map(({ bytes }) => artifacts.put(bytes)),
+    own.put(planBytes),
+    ...modules.map(({ bytes, isShared }) => (isShared ? artifacts.runtimes : own).put(bytes)),
   ]);
   return { engineTag: tag, planSha256, moduleSha256s };
 }
 
 /** Without the modules that are compiled here already: the language runtime is the same in nearly every app. */
-async function readStored(artifact: CompiledArtifact): Promise<LoadableComponent> {
+async function readStored(
+  artifact: CompiledArtifact,
+  own: ArtifactFolder,
+): Promise<LoadableComponent> {
   const [planBytes, ...modules] = await Promise.all([
-    artifacts.read(artifact.planSha256),
+    own.read(artifact.planSha256),
     ...artifact.moduleSha256s.map(async (sha256) => ({
       sha256,
-      bytes: engine.hasModule(sha256) ? undefined : await artifacts.read(sha256),
+      bytes: engine.hasModule(sha256) ? undefined : await own.read(sha256),
     })),
   ]);
   // Ours, and unchanged: the engine of this tag wrote it, and its hash was checked.

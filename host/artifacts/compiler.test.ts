@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -46,6 +46,13 @@ async function setUp(
   };
 }
 
+function filesOf(directory: string): readonly string[] {
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => entry.name)
+    .toSorted();
+}
+
 /** A guest whose `describe` runs this code first. */
 function guest(code = ""): Promise<Uint8Array> {
   const source = `export function describe() { ${code}; return ${JSON.stringify(MANIFEST)}; }
@@ -79,9 +86,28 @@ describe("an upload", () => {
     const { compiler, upload, artifactDirectory } = await setUp();
     const bytes = await guest();
     const { artifact } = await compiler.compile("acme", upload(bytes));
-    const sha256 = await ArtifactStore.attach(artifactDirectory).put(bytes);
+    const sha256 = await ArtifactStore.attach(artifactDirectory).of("acme").put(bytes);
     const loaded = await compiler.load("acme", sha256, { ...artifact, engineTag: "older" });
     expect(loaded.recompiled).toEqual(artifact);
+  });
+
+  test("of bytes that another tenant has uploaded is compiled and stored anew, but for the runtime", async () => {
+    const { compiler, upload, artifactDirectory } = await setUp();
+    const path = upload(await guest());
+    const mine = await compiler.compile("acme", path);
+    const theirs = await compiler.compile("beta", path);
+    const [one, other] = [mine, theirs].map(({ artifact }) => new Set(artifact.moduleSha256s));
+    const shared = filesOf(join(artifactDirectory, "runtimes"));
+    expect([...(one?.intersection(other ?? new Set()) ?? [])].toSorted()).toEqual(shared);
+    expect(shared.length).toBeGreaterThan(0);
+    expect(shared.length).toBeLessThan(mine.coreModules);
+    // Its plan and its own modules.
+    const own = 1 + mine.coreModules - shared.length;
+    for (const tenant of ["acme", "beta"]) {
+      expect(filesOf(join(artifactDirectory, "tenants", tenant))).toHaveLength(own);
+    }
+    const load = compiler.load("beta", "0".repeat(64), mine.artifact);
+    await expect(load).rejects.toMatchObject({ code: "ARTIFACT_DAMAGED" });
   });
 
   test("that describes itself without end is ended by the time limit, and the next one is served", async () => {

@@ -31,7 +31,7 @@ export class Compiler {
 
   /** Checks, compiles and describes an uploaded file. Rejects with the `HostError` that says why not. */
   async compile(tenantId: string, componentPath: string): Promise<CompiledUpload> {
-    const reply = await this.#uploads.run(tenantId, { kind: "compile", componentPath });
+    const reply = await this.#uploads.run({ kind: "compile", tenantId, componentPath });
     return expectReply(reply, "compiled").upload;
   }
 
@@ -41,7 +41,7 @@ export class Compiler {
     componentSha256: string,
     artifact: CompiledArtifact,
   ): Promise<LoadedComponent> {
-    const reply = await this.#loads.run(tenantId, { kind: "load", componentSha256, artifact });
+    const reply = await this.#loads.run({ kind: "load", tenantId, componentSha256, artifact });
     return expectReply(reply, "loaded").loaded;
   }
 

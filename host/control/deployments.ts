@@ -9,7 +9,8 @@ import {
 } from "../artifacts/app-record.ts";
 import type { AppRecord, AppSettings, Revision } from "../artifacts/app-record.ts";
 import type { AppRegistry } from "../artifacts/app-registry.ts";
-import type { ArtifactStore, StagedFile } from "../artifacts/artifact-store.ts";
+import type { StagedFile } from "../artifacts/artifact-folder.ts";
+import type { ArtifactStore } from "../artifacts/artifact-store.ts";
 import { ArtifactSweeper } from "../artifacts/artifact-sweeper.ts";
 import { ComponentCache } from "../artifacts/component-cache.ts";
 import type { CompiledUpload } from "../artifacts/compile-messages.ts";
@@ -114,7 +115,7 @@ export class Deployments {
     this.#cache = new ComponentCache({ countMax: Math.max(1, options.config.prewarmAppsMax) });
     this.#sweeper = new ArtifactSweeper({
       artifacts: options.artifacts,
-      referenced: () => new Set([...options.apps.all()].flatMap(artifactsOf)),
+      referenced: () => referencedBy(options.apps.all()),
       delayMs: SWEEP_DELAY_MS,
       onSwept: (removed) => options.logger.debug({ removed }, "unreferenced artifacts removed"),
       onFailed: (err) =>
@@ -192,7 +193,7 @@ export class Deployments {
     try {
       await apps.remove(tenantId, app);
       this.#order.applied(ticket);
-      for (const { revisionId } of revisions) this.#cache.delete(revisionId);
+      for (const { revisionId } of revisions) this.#cache.delete({ tenantId, revisionId });
       logger.info({ tenantId, app }, "app deleted");
       await runner.remove(tenantId, app);
       logs.forget(tenantId, app);
@@ -273,15 +274,15 @@ export class Deployments {
       if (before?.activeRevisionId === staged.sha256 && !this.#order.isSuperseded(ticket)) {
         this.#order.applied(ticket);
         // Whatever became of the file on disk: now it is sound.
-        await artifacts.adopt(staged);
+        await artifacts.of(tenant.tenantId).adopt(staged);
         const timings = { receiveMs, compileMs: 0, activateMs: 0 };
         return { outcome: "unchanged", record: before, timings };
       }
       const upload = await this.#compile(tenant.tenantId, staged.path);
       const compiledAtMs = performance.now();
-      await artifacts.adopt(staged);
+      await artifacts.of(tenant.tenantId).adopt(staged);
       const { record, isNew } = await this.#record(tenant, app, toRevision(staged, upload), ticket);
-      this.#cache.put(staged.sha256, upload.component);
+      this.#cache.put({ tenantId: tenant.tenantId, revisionId: staged.sha256 }, upload.component);
       // Behind the answer: its first call comes soon, and finds it loaded.
       void this.#options.runner.prepare(tenant.tenantId, app);
       return {
@@ -436,7 +437,7 @@ export class Deployments {
     const { apps, compiler, logger } = this.#options;
     const { tenantId, app } = record;
     const { revisionId } = revision;
-    const cached = this.#cache.get(revisionId);
+    const cached = this.#cache.get({ tenantId, revisionId });
     if (cached !== undefined) return cached;
     return this.#sweeper.writing(async () => {
       // As it is recorded now: it may have been compiled anew since this revision became active.
@@ -444,7 +445,7 @@ export class Deployments {
         apps.find(tenantId, app)?.revisions.find((kept) => kept.revisionId === revisionId) ??
         revision;
       const { component, recompiled } = await compiler.load(tenantId, revisionId, artifact);
-      this.#cache.put(revisionId, component);
+      this.#cache.put({ tenantId, revisionId }, component);
       if (recompiled !== undefined) {
         logger.info({ tenantId, app, revisionId }, "a revision was compiled anew");
         await apps.change(
@@ -515,6 +516,17 @@ export class Deployments {
       );
     }
   }
+}
+
+/** What each tenant's apps need of its artifacts. */
+function referencedBy(apps: Iterable<AppRecord>): ReadonlyMap<string, ReadonlySet<string>> {
+  const byTenant = new Map<string, Set<string>>();
+  for (const record of apps) {
+    const names = byTenant.get(record.tenantId) ?? new Set();
+    for (const name of artifactsOf(record)) names.add(name);
+    byTenant.set(record.tenantId, names);
+  }
+  return byTenant;
 }
 
 function toRevision(staged: StagedFile, upload: CompiledUpload): Revision {

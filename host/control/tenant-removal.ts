@@ -1,5 +1,6 @@
 import type { StateClient } from "@downpour/kvs";
 import type { TenantRegistry } from "@downpour/tenants";
+import type { ArtifactStore } from "../artifacts/artifact-store.ts";
 import { tenantPrefix } from "../state-keys.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Deployments } from "./deployments.ts";
@@ -9,6 +10,7 @@ import type { UsageMeter } from "./usage-meter.ts";
 export interface TenantRemovalOptions {
   readonly tenants: TenantRegistry;
   readonly deployments: Deployments;
+  readonly artifacts: ArtifactStore;
   readonly usage: UsageMeter;
   readonly state: StateClient;
   readonly logger: Logger;
@@ -49,12 +51,14 @@ export class TenantRemoval {
   }
 
   /**
-   * Removes what a write that was under way while its tenant was deleted may have left: before the
-   * name is given to somebody else.
+   * Removes what a write that was under way while its tenant was deleted may have left, and components that
+   * were not swept yet: before the name is given to somebody else.
    */
   async clearLeftovers(tenantId: string): Promise<void> {
-    const { state, tenants } = this.#options;
-    if (tenants.find(tenantId) === undefined) await removeAll(state, tenantPrefix(tenantId));
+    const { state, tenants, artifacts } = this.#options;
+    if (tenants.find(tenantId) !== undefined) return;
+    await removeAll(state, tenantPrefix(tenantId));
+    await artifacts.removeTenant(tenantId);
   }
 
   async #finish(tenantId: string): Promise<void> {

@@ -1,5 +1,14 @@
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+  globSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, join } from "node:path";
 import { expect, test } from "vitest";
 import { behaviours } from "./testing/components.ts";
 import { HostUnderTest, runHost } from "./testing/host-under-test.ts";
@@ -61,3 +70,23 @@ test.each([
     expect(answer.json()).toBe("one");
   },
 );
+
+test("components that an earlier host kept in one folder for all tenants are served by this one", async () => {
+  await using host = await stoppedHost();
+  const artifacts = join(host.dataDirectory, "artifacts");
+  for (const file of globSync(join(artifacts, "{runtimes,tenants/*}/??/*"))) {
+    const name = basename(file);
+    mkdirSync(join(artifacts, name.slice(0, 2)), { recursive: true });
+    renameSync(file, join(artifacts, name.slice(0, 2), name));
+  }
+  for (const folder of ["runtimes", "tenants"]) {
+    rmSync(join(artifacts, folder), { recursive: true });
+  }
+
+  await using again = await host.restart();
+  const token = (await again.admin("POST", "/v1/tenants/acme/tokens")).json();
+  const request = { token: String(Reflect.get(Object(token), "token")) };
+  const answer = await again.api("POST", "/v1/invoke/app/version", request);
+  expect(answer.json()).toBe("one");
+  expect(readdirSync(artifacts).toSorted()).toEqual(["runtimes", "staging", "tenants"]);
+});

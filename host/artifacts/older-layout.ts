@@ -1,0 +1,37 @@
+import { readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { AppRecord } from "./app-record.ts";
+import type { ArtifactStore } from "./artifact-store.ts";
+import { errno } from "./file-error.ts";
+
+const FOLDER = /^[0-9a-f]{2}$/u;
+
+/**
+ * Earlier hosts kept what all tenants had as one file each: `<directory>/<2 hex>/<sha256>`. Gives each
+ * tenant its components, and removes the rest: plans and modules are made again from them. Does
+ * nothing where there is nothing of that time; what was interrupted is done again by the next start.
+ */
+export async function leaveOlderLayout(
+  directory: string,
+  store: ArtifactStore,
+  apps: Iterable<AppRecord>,
+): Promise<void> {
+  const older = (await readdir(directory)).filter((name) => FOLDER.test(name));
+  if (older.length === 0) return;
+  for (const { tenantId, revisions } of apps) {
+    for (const { revisionId } of revisions) {
+      const component = await readIfThere(join(directory, revisionId.slice(0, 2), revisionId));
+      if (component !== undefined) await store.of(tenantId).put(component);
+    }
+  }
+  for (const name of older) await rm(join(directory, name), { recursive: true });
+}
+
+async function readIfThere(path: string): Promise<Uint8Array | undefined> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if (errno(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
