@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { buildPlan } from "../host/engine/component/build-plan.ts";
 import { decodeComponent } from "../host/engine/component/decode.ts";
+import { writePlan } from "../host/engine/component/plan.ts";
 import type { FuncType, ValueType } from "../host/engine/component/types.ts";
 import { createEngine } from "../host/engine/create-engine.ts";
 import { ComponentError, Trap } from "../host/engine/engine.ts";
@@ -54,7 +55,7 @@ async function compile(source: string): Promise<Planned> {
   };
   const used = new UsedModules(modules, cache, limits);
   const { plan } = buildPlan(root, (index) => used.at(index), world, limits);
-  const component = { plan, imports: [], modules: used.list() };
+  const component = { plan: writePlan(plan), imports: [], modules: used.list() };
   const exports = plan.exports.flatMap(({ name, lift }) => {
     const type = plan.lifts[lift]?.type;
     return type === undefined ? [] : [[name, type] as const];

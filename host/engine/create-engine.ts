@@ -1,5 +1,5 @@
 import { buildPlan } from "./component/build-plan.ts";
-import { isPlan } from "./component/plan.ts";
+import { readPlan, writePlan } from "./component/plan.ts";
 import { decodeComponent } from "./component/decode.ts";
 import type {
   Bounds,
@@ -50,7 +50,9 @@ function compile(upload: Upload, cache: ModuleCache): Compilation {
   const { component, world, limits, ownership } = upload;
   const decoded = decodeComponent(component, limits);
   const used = new UsedModules(decoded.modules, cache, limits, ownership);
-  const { plan, imports } = buildPlan(decoded.root, (index) => used.at(index), world, limits);
+  const built = buildPlan(decoded.root, (index) => used.at(index), world, limits);
+  const { imports } = built;
+  const plan = writePlan(built.plan);
   const modules = used.list();
   return {
     component: { plan, imports, modules: modules.map(({ sha256, code }) => ({ sha256, code })) },
@@ -63,9 +65,8 @@ function compile(upload: Upload, cache: ModuleCache): Compilation {
 }
 
 function load(stored: LoadableComponent, cache: ModuleCache): CompiledComponent {
-  if (!isPlan(stored.plan)) {
-    throw new Error("the component was compiled by another version of the engine");
-  }
+  // Here its age is found out, and not in the thread that runs it.
+  void readPlan(stored.plan);
   // Before others push them out.
   const known = stored.modules.map(({ sha256, bytes }) =>
     bytes === undefined ? cache.get(sha256) : undefined,

@@ -118,16 +118,16 @@ export interface Compilation {
  * compile thread, posted to the executors that run it.
  */
 export interface CompiledComponent {
-  /** Link steps and types; JSON-safe. Its inside is the engine's own business. */
-  readonly plan: unknown;
+  /** Link steps and types, as text: threads that only pass it on do not build what it says. Its inside is the engine's own business. */
+  readonly plan: string;
   readonly modules: readonly CompiledModule[];
   /** What the component imports, `namespace:package/interface@version`, for people. */
   readonly imports: readonly string[];
 }
 
-/** What is stored of a compiled component: `load` makes it runnable again. The plan is JSON-safe. */
+/** What is stored of a compiled component: `load` makes it runnable again. */
 export interface StoredComponent {
-  readonly plan: unknown;
+  readonly plan: string;
   readonly modules: readonly {
     readonly sha256: string;
     readonly bytes: Uint8Array;

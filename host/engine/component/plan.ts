@@ -27,8 +27,19 @@ export interface Plan {
 /** Counted up whenever the meaning of a stored plan changes: an old one must be compiled again. */
 export const PLAN_FORMAT = 3;
 
+/** As a plan is stored and posted: who passes it on need not read it. */
+export function writePlan(plan: Plan): string {
+  return JSON.stringify(plan);
+}
+
 /** Plans come from `buildPlan`, by way of a thread or the host's own disk: only their age is in doubt. */
-export function isPlan(value: unknown): value is Plan {
+export function readPlan(text: string): Plan {
+  const plan: unknown = JSON.parse(text);
+  if (!isPlan(plan)) throw new Error("the component was compiled by another version of the engine");
+  return plan;
+}
+
+function isPlan(value: unknown): value is Plan {
   return (
     typeof value === "object" && value !== null && "format" in value && value.format === PLAN_FORMAT
   );

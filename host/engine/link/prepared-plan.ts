@@ -1,4 +1,4 @@
-import { isPlan, isSuspending } from "../component/plan.ts";
+import { isSuspending, readPlan } from "../component/plan.ts";
 import type { CoreImport, CoreImportSource, LinkStep, Plan } from "../component/plan.ts";
 import type { CompiledComponent } from "../engine.ts";
 import { Freezer } from "./freezer.ts";
@@ -37,8 +37,7 @@ export interface ImportedModule {
 }
 
 export function preparePlan(compiled: CompiledComponent): PreparedPlan {
-  const { plan } = compiled;
-  if (!isPlan(plan)) throw new Error("the component was compiled by another version of the engine");
+  const plan = readPlan(compiled.plan);
   const modules = compiled.modules.map(({ code }) => {
     if (code instanceof WebAssembly.Module) return code;
     throw new Error("the module was compiled by another engine");

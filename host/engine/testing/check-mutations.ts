@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { buildPlan } from "../component/build-plan.ts";
 import type { ModuleInterface } from "../component/build-plan.ts";
 import { decodeComponent } from "../component/decode.ts";
+import { writePlan } from "../component/plan.ts";
 import { createEngine } from "../create-engine.ts";
 import { ComponentError, Trap } from "../engine.ts";
 import type { Links, World } from "../engine.ts";
@@ -62,7 +63,8 @@ export function linkMutations({ component, world, links }: Subject, cases: numbe
     });
     if (planned === undefined) return;
     try {
-      engine.instantiate({ ...planned, modules }, links());
+      const { plan, imports } = planned;
+      engine.instantiate({ plan: writePlan(plan), imports, modules }, links());
       linkedCount += 1;
     } catch (error) {
       if (!(error instanceof Trap)) throw error;
