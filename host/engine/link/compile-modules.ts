@@ -9,7 +9,7 @@ import { ADDED_NAMES_PREFIX } from "../core/core-module.ts";
 import { rewriteModule } from "../core/rewrite-module.ts";
 import { exposeState } from "./expose-state.ts";
 import { hashModule } from "./module-cache.ts";
-import type { ModuleCache } from "./module-cache.ts";
+import type { ModuleCache, RewrittenModule } from "./module-cache.ts";
 import { ownModule } from "./owned-module.ts";
 
 const MESSAGE_CHARACTERS_MAX = 300;
@@ -58,27 +58,29 @@ export class UsedModules {
     if (known !== undefined) return known.interface;
     const uploaded = this.#modules[index];
     if (uploaded === undefined) throw new Error(`there is no core module ${index}`);
-    const exposed = exposeState(uploaded);
-    const { bytes: rewritten, makes } = rewriteModule(exposed.bytes, this.#limits);
-    const owner = this.#ownerOf(uploaded);
-    const bytes = owner === undefined ? rewritten : ownModule(rewritten, owner);
-    const sha256 = hashModule(bytes);
+    const uploadedSha256 = hashModule(uploaded);
+    const owner = this.#ownerOf(uploadedSha256);
+    const rewritten =
+      owner === undefined
+        ? this.#cache.rewritten(uploadedSha256, this.#limits, () => this.#rewrite(uploaded))
+        : this.#rewrite(uploaded, owner);
+    const { sha256 } = rewritten;
     // What is compiled already was looked at before.
     if (!this.#cache.has(sha256)) requireCompilable(uploaded);
-    const used =
-      this.#byHash.get(sha256) ??
-      this.#compile(sha256, bytes, owner === undefined, { makes, globals: exposed.globals });
+    const used = this.#byHash.get(sha256) ?? this.#compile(rewritten, owner === undefined);
     this.#byHash.set(sha256, used);
     this.#byIndex.set(index, used);
     return used.interface;
   }
 
-  #compile(
-    sha256: string,
-    bytes: Uint8Array,
-    isShared: boolean,
-    state: Pick<ModuleInterface, "makes" | "globals">,
-  ): UsedModule {
+  #rewrite(uploaded: Uint8Array, owner?: string): RewrittenModule {
+    const exposed = exposeState(uploaded);
+    const { bytes: rewritten, makes } = rewriteModule(exposed.bytes, this.#limits);
+    const bytes = owner === undefined ? rewritten : ownModule(rewritten, owner);
+    return { sha256: hashModule(bytes), bytes, makes, globals: exposed.globals };
+  }
+
+  #compile({ sha256, bytes, makes, globals }: RewrittenModule, isShared: boolean): UsedModule {
     const code = this.#compiled(sha256, bytes);
     const imports = WebAssembly.Module.imports(code).map(({ module, name, kind }) => ({
       module,
@@ -92,14 +94,20 @@ export class UsedModules {
         .map(({ name, kind }) => [name, sortOf(kind)]),
     );
     const number = this.#byHash.size;
-    return { sha256, bytes, isShared, code, interface: { number, imports, exports, ...state } };
+    return {
+      sha256,
+      bytes,
+      isShared,
+      code,
+      interface: { number, imports, exports, makes, globals },
+    };
   }
 
   /** Undefined for what all share, as everything is where nobody says whose it is. */
-  #ownerOf(uploaded: Uint8Array): string | undefined {
+  #ownerOf(uploadedSha256: string): string | undefined {
     if (this.#ownership === undefined) return undefined;
     const { owner, isShared } = this.#ownership;
-    return isShared(hashModule(uploaded)) ? undefined : owner;
+    return isShared(uploadedSha256) ? undefined : owner;
   }
 
   #compiled(sha256: string, bytes: Uint8Array): WebAssembly.Module {

@@ -72,3 +72,15 @@ test("no owner's module is another's with a mark in it", () => {
   expect(forged).not.toEqual(ownModule(module, "victim"));
   expect(WebAssembly.validate(forged.slice())).toBe(true);
 });
+
+test("what is shared is rewritten once for each thread, and holds nothing of the upload", () => {
+  const engine = createEngine();
+  const [one, two] = ["a", "b"].map((owner) =>
+    engine
+      .compile(component, testWorld, testLimits, { owner, isShared })
+      .stored.modules.map(({ bytes }) => bytes),
+  );
+  expect(two?.[0]).toBe(one?.[0]);
+  expect(two?.[1]).not.toBe(one?.[1]);
+  expect(one?.[0]?.buffer.byteLength).toBe(one?.[0]?.byteLength);
+});
