@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { OutputGate } from "@downpour/kvs";
 import { HostError } from "../errors.ts";
+import { guestClock } from "../engine/wasi/coarse-clock.ts";
 import type { LineWriter } from "../engine/wasi/line-writer.ts";
 import type { AppIdentity, AppLimits, Invocation, LogEntry, LogLevel } from "../protocol.ts";
 import type { ThreadClock, Timed } from "./thread-clock.ts";
@@ -204,7 +205,8 @@ export class InstanceScope implements Timed {
       app: this.app.app,
       functionName: invocation.functionName,
       invocationId: invocation.invocationId,
-      atMs: Date.now(),
+      // The tenant reads it: an exact time would tell when the guest's own clock is to go on.
+      atMs: guestClock.dateMs(),
       level,
       message,
     });

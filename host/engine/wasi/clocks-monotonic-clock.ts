@@ -1,9 +1,25 @@
 import { func, own, u64 } from "../component/wit-types.ts";
+import { guestClock, STEP_MS } from "./coarse-clock.ts";
 import { WASI_RESOURCES, WASI_VERSION } from "./offered-interface.ts";
 import type { OfferedInterface } from "./offered-interface.ts";
 import { Pollable } from "./pollable.ts";
 
 const pollable = own(WASI_RESOURCES.pollable);
+
+const NS_PER_MS = 1_000_000n;
+
+function nowNs(): bigint {
+  return BigInt(guestClock.nowMs()) * NS_PER_MS;
+}
+
+const implementation = {
+  functions: {
+    now: nowNs,
+    resolution: () => BigInt(STEP_MS) * NS_PER_MS,
+    "subscribe-instant": (whenNs: bigint) => new Pollable(whenNs, nowNs),
+    "subscribe-duration": (durationNs: bigint) => new Pollable(nowNs() + durationNs, nowNs),
+  },
+};
 
 export const clocksMonotonicClock: OfferedInterface = {
   declaration: {
@@ -17,18 +33,5 @@ export const clocksMonotonicClock: OfferedInterface = {
       "subscribe-duration": { type: func({ when: u64 }, pollable), suspends: false },
     },
   },
-  implement: ({ timerResolutionUs }) => {
-    const nowNs = (): bigint => {
-      const steps = Math.floor((performance.now() * 1000) / timerResolutionUs);
-      return BigInt(steps * timerResolutionUs) * 1000n;
-    };
-    return {
-      functions: {
-        now: nowNs,
-        resolution: () => BigInt(timerResolutionUs) * 1000n,
-        "subscribe-instant": (whenNs: bigint) => new Pollable(whenNs, nowNs),
-        "subscribe-duration": (durationNs: bigint) => new Pollable(nowNs() + durationNs, nowNs),
-      },
-    };
-  },
+  implement: () => implementation,
 };

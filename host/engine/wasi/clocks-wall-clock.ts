@@ -1,4 +1,5 @@
 import { func, record, u32, u64 } from "../component/wit-types.ts";
+import { guestClock, STEP_MS } from "./coarse-clock.ts";
 import { WASI_VERSION } from "./offered-interface.ts";
 import type { OfferedInterface } from "./offered-interface.ts";
 
@@ -8,6 +9,13 @@ interface DateTime {
 }
 
 export const datetime = record({ seconds: u64, nanoseconds: u32 });
+
+const implementation = {
+  functions: {
+    now: () => toDateTime(guestClock.dateMs()),
+    resolution: () => toDateTime(STEP_MS),
+  },
+};
 
 export const clocksWallClock: OfferedInterface = {
   declaration: {
@@ -19,16 +27,7 @@ export const clocksWallClock: OfferedInterface = {
       resolution: { type: func({}, datetime), suspends: false },
     },
   },
-  implement: ({ timerResolutionUs }) => {
-    // Node's wall clock has milliseconds.
-    const resolutionMs = Math.max(1, Math.ceil(timerResolutionUs / 1000));
-    return {
-      functions: {
-        now: () => toDateTime(Math.floor(Date.now() / resolutionMs) * resolutionMs),
-        resolution: () => toDateTime(resolutionMs),
-      },
-    };
-  },
+  implement: () => implementation,
 };
 
 function toDateTime(timeMs: number): DateTime {

@@ -57,14 +57,12 @@ export type WasiOptions = Pick<WasiEnvironment, "environment" | "stdout" | "stde
   Partial<WasiEnvironment>;
 
 const DEFAULT_LINE_BYTES_MAX = 16_384;
-const DEFAULT_TIMER_RESOLUTION_US = 1000;
 
 /** What stands behind the declarations, for one instance. */
 export function createWasiLinks(options: WasiOptions): Links {
   const environment: WasiEnvironment = {
     lineBytesMax: DEFAULT_LINE_BYTES_MAX,
     onWriter: () => {},
-    timerResolutionUs: DEFAULT_TIMER_RESOLUTION_US,
     ...options,
   };
   const links: Record<string, Links[string]> = {};

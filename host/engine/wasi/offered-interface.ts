@@ -35,9 +35,4 @@ export interface WasiEnvironment {
   readonly onWriter: (writer: LineWriter) => void;
   /** Longer lines arrive in pieces of at most this many bytes. */
   readonly lineBytesMax: number;
-  /**
-   * Clocks advance in steps of this many microseconds. A fine clock lets a guest measure what other
-   * guests of the process leave in the processor's caches (Spectre): the default is a millisecond.
-   */
-  readonly timerResolutionUs: number;
 }
