@@ -31,6 +31,8 @@ const QUEUED_BYTES_MAX = 1_024 * MIB;
 const REQUESTS_PER_SECOND_MAX = 1_000_000;
 const UPLOADS_MAX = 1_000;
 const WEIGHT_MAX = 10_000;
+const STATE_KEYS_MAX = 10_000_000_000;
+const STATE_BYTES_MAX = 16_777_216 * MIB;
 
 /** The hard maximum of a quota. */
 const ceiling = (maximum: number, what: string) =>
@@ -214,6 +216,23 @@ export const HostConfigSchema = Type.Object(
       "Quota of a new tenant: its share of the executors where others want them too, beside theirs.",
     ),
     tenantWeightCeiling: ceiling(WEIGHT_MAX, "weight"),
+    tenantStateKeysMax: count(
+      1_000_000,
+      1,
+      STATE_KEYS_MAX,
+      "Quota of a new tenant: keys of its state.",
+    ),
+    tenantStateKeysCeiling: ceiling(STATE_KEYS_MAX, "keys of its state"),
+    tenantStateBytesMax: bytes(
+      1_024 * MIB,
+      STATE_BYTES_MAX,
+      "Quota of a new tenant: keys and values of its state, together.",
+    ),
+    tenantStateBytesCeiling: bytes(
+      STATE_BYTES_MAX,
+      STATE_BYTES_MAX,
+      "The most that the admin may give a tenant: keys and values of its state.",
+    ),
     queuedBytesMax: bytes(
       512 * MIB,
       16_384 * MIB,

@@ -22,6 +22,7 @@ import { HostError } from "./errors.ts";
 import type { HostThreads } from "./host-threads.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
 import type { InvocationRecord } from "./scheduler/deployed-app.ts";
+import { tenantPrefix } from "./state-keys.ts";
 import { FunctionLogs } from "./telemetry/function-logs.ts";
 import { createLogger } from "./telemetry/logger.ts";
 import type { Logger } from "./telemetry/logger.ts";
@@ -118,6 +119,11 @@ async function start(
     appsMax: config.metricsAppsMax,
     scheduler: () => ({ ...scheduler.stats(), executorsReady: readyExecutors(scheduler) }),
     loads: () => scheduler.loads(),
+    stored: () =>
+      tenants
+        .list()
+        .map(({ tenantId }) => ({ tenantId, ...state.spaceUse(tenantPrefix(tenantId)) }))
+        .filter(({ keys }) => keys > 0),
   });
   // Its threads start while this one reads what is stored.
   const starting = startScheduler({ config, threads, storage, logger, logs, usage, metrics });
@@ -163,6 +169,7 @@ async function start(
       compiler,
       runner: scheduler,
       usage,
+      stateLimiter: storage,
       logs,
       metrics,
       logger,

@@ -19,6 +19,10 @@ export interface Quotas {
   /** Its share of the executors where others want them too, beside theirs. */
   readonly weight: number;
   readonly stateValueBytesMax: number;
+  /** Keys of its state. */
+  readonly stateKeysMax: number;
+  /** Of keys and values of its state. */
+  readonly stateBytesMax: number;
 }
 
 export const QUOTA_NAMES = [
@@ -33,6 +37,8 @@ export const QUOTA_NAMES = [
   "apiRequestsPerSecondMax",
   "weight",
   "stateValueBytesMax",
+  "stateKeysMax",
+  "stateBytesMax",
 ] as const satisfies readonly (keyof Quotas)[];
 
 /** Quotas made name by name. */
@@ -49,5 +55,7 @@ export function toQuotas(quota: (name: keyof Quotas) => number): Quotas {
     apiRequestsPerSecondMax: quota("apiRequestsPerSecondMax"),
     weight: quota("weight"),
     stateValueBytesMax: quota("stateValueBytesMax"),
+    stateKeysMax: quota("stateKeysMax"),
+    stateBytesMax: quota("stateBytesMax"),
   };
 }

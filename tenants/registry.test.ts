@@ -15,6 +15,8 @@ const QUOTAS = {
   apiRequestsPerSecondMax: 100,
   weight: 100,
   stateValueBytesMax: 100,
+  stateKeysMax: 10,
+  stateBytesMax: 1_000,
 };
 
 /** Keeps tenants as the text that a store would keep, so that a reopened registry shares no object. */

@@ -47,6 +47,13 @@ const QUOTA_OPTIONS = [
   ],
   ["weight", "--weight <n>", "share of the executors, 100 being the usual one", 10_000],
   ["stateValueBytesMax", "--state-value-bytes-max <bytes>", "bytes of one state value", 16_777_216],
+  ["stateKeysMax", "--state-keys-max <count>", "keys of its state", 10_000_000_000],
+  [
+    "stateBytesMax",
+    "--state-bytes-max <bytes>",
+    "bytes of its state, keys and values",
+    17_592_186_044_416,
+  ],
 ] as const satisfies readonly (readonly [keyof QuotasPatch, string, string, number])[];
 
 type QuotaFlags = { readonly [Name in keyof QuotasPatch]?: number };

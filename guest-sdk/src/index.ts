@@ -20,6 +20,7 @@ export {
   CounterOverflowError,
   InvalidKeyError,
   NotTextError,
+  QuotaExceededError,
   StateError,
   StateUnavailableError,
   TooManyKeysError,

@@ -12,7 +12,8 @@ declare module "downpour:faas/state@0.1.0" {
     | { readonly tag: "counter-overflow" }
     | { readonly tag: "too-many-keys"; readonly val: number }
     | { readonly tag: "unavailable"; readonly val: string }
-    | { readonly tag: "not-text" };
+    | { readonly tag: "not-text" }
+    | { readonly tag: "quota-exceeded"; readonly val: string };
 
   interface WitKeyPage {
     readonly keys: readonly string[];

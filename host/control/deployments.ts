@@ -1,3 +1,4 @@
+import type { SpaceLimits } from "@downpour/kvs";
 import type { Tenant, TenantRegistry } from "@downpour/tenants";
 import {
   activeRevision,
@@ -20,6 +21,7 @@ import { HostError } from "../errors.ts";
 import { BackOff } from "../scheduler/back-off.ts";
 import type { DeployedApp } from "../scheduler/deployed-app.ts";
 import type { TenantLoadLimits } from "../scheduler/scheduler.ts";
+import { tenantPrefix } from "../state-keys.ts";
 import type { FunctionLogs } from "../telemetry/function-logs.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { HostMetrics } from "../telemetry/metrics.ts";
@@ -41,6 +43,11 @@ export interface AppRunner {
   remove(tenantId: string, app: string): Promise<void>;
 }
 
+/** What bounds the state of a tenant. */
+export interface StateLimiter {
+  limitSpace(space: string, limits: SpaceLimits | undefined): void;
+}
+
 /** Counts what apps use. */
 export interface UsageKeeper {
   /** To be awaited before an app runs. */
@@ -56,6 +63,7 @@ export interface DeploymentsOptions {
   readonly compiler: Compiler;
   readonly runner: AppRunner;
   readonly usage: UsageKeeper;
+  readonly stateLimiter: StateLimiter;
   readonly logs: FunctionLogs;
   readonly metrics: HostMetrics;
   readonly logger: Logger;
@@ -215,6 +223,7 @@ export class Deployments {
   async removeTenant(tenantId: string): Promise<void> {
     for (const { app } of this.#options.apps.list(tenantId)) await this.remove(tenantId, app);
     this.#options.runner.removeTenant(tenantId);
+    this.#options.stateLimiter.limitSpace(tenantPrefix(tenantId), undefined);
     this.#backOffs.delete(tenantId);
   }
 
@@ -389,6 +398,8 @@ export class Deployments {
   }
 
   #admitTenant({ tenantId, quotas }: Tenant): void {
+    const { stateKeysMax: keysMax, stateBytesMax: bytesMax } = quotas;
+    this.#options.stateLimiter.limitSpace(tenantPrefix(tenantId), { keysMax, bytesMax });
     this.#options.runner.setTenant(tenantId, { ...quotas, weight: quotas.weight / WEIGHT_USUAL });
   }
 

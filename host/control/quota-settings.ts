@@ -15,6 +15,8 @@ export function defaultQuotas(config: HostConfig): Quotas {
     apiRequestsPerSecondMax: config.tenantApiRequestsPerSecondMax,
     weight: config.tenantWeight,
     stateValueBytesMax: config.stateValueBytesMax,
+    stateKeysMax: config.tenantStateKeysMax,
+    stateBytesMax: config.tenantStateBytesMax,
   };
 }
 
@@ -32,5 +34,7 @@ export function quotaCeilings(config: HostConfig): Quotas {
     apiRequestsPerSecondMax: config.tenantApiRequestsPerSecondCeiling,
     weight: config.tenantWeightCeiling,
     stateValueBytesMax: config.stateValueBytesMax,
+    stateKeysMax: config.tenantStateKeysCeiling,
+    stateBytesMax: config.tenantStateBytesCeiling,
   };
 }

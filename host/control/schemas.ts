@@ -90,6 +90,11 @@ export const Quotas = Type.Object(
       "Its share of the executors where others want them too, beside theirs.",
     ),
     stateValueBytesMax: positive(16_777_216, "Bytes of one state value."),
+    stateKeysMax: positive(10_000_000_000, "Keys of its state."),
+    stateBytesMax: positive(
+      17_592_186_044_416,
+      "Bytes of its state: of its keys, as the store has them, and their values; a counter has 16.",
+    ),
   },
   { title: "Quotas" },
 );
@@ -427,6 +432,14 @@ export const UsageTotals = Type.Object({
 });
 export type UsageTotals = Static<typeof UsageTotals>;
 
+/** What is kept of the tenant now. */
+export const StoredView = Type.Object({
+  apps: Type.Integer(),
+  stateKeys: Type.Integer(),
+  stateBytes: Type.Integer({ description: "As `stateBytesMax` counts them." }),
+});
+export type StoredView = Static<typeof StoredView>;
+
 export const Usage = Type.Object(
   {
     tenant: TenantName,
@@ -437,6 +450,7 @@ export const Usage = Type.Object(
     deleted: UsageTotals,
     quotas: Quotas,
     load: LoadView,
+    stored: StoredView,
   },
   { title: "Usage" },
 );

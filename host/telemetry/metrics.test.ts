@@ -22,6 +22,10 @@ function metrics(appsMax = 10): HostMetrics {
       { tenantId: "busy", inFlight: 3, queued: 7 },
       { tenantId: "quieter", inFlight: 1, queued: 0 },
     ],
+    stored: () => [
+      { tenantId: "acme", keys: 2, bytes: 30 },
+      { tenantId: "other-co", keys: 5, bytes: 20 },
+    ],
   });
 }
 
@@ -74,6 +78,13 @@ test("the busiest tenants have gauges of their own, the others share one", async
   expect(text).toContain('downpour_tenant_in_flight{tenant="other"} 2');
   expect(text).toContain('downpour_tenant_queue_depth{tenant="busy"} 7');
   expect(text).not.toContain("quiet");
+});
+
+test("those that store most have gauges of their own too", async () => {
+  const text = await metrics(1).render();
+  expect(text).toContain('downpour_tenant_state_keys{tenant="other-co"} 5');
+  expect(text).toContain('downpour_tenant_state_keys{tenant="other"} 2');
+  expect(text).toContain('downpour_tenant_state_bytes{tenant="acme"} 30');
 });
 
 test("a deleted app leaves its place to another", async () => {

@@ -33,6 +33,13 @@ export interface TenantGauges {
   readonly queued: number;
 }
 
+/** What is kept of a tenant's state. */
+export interface StoredGauges {
+  readonly tenantId: string;
+  readonly keys: number;
+  readonly bytes: number;
+}
+
 export interface HostMetricsOptions {
   readonly version: string;
   /** Apps with series of their own; further ones are counted together, as app and tenant `other`. */
@@ -40,6 +47,8 @@ export interface HostMetricsOptions {
   readonly scheduler: () => SchedulerGauges;
   /** Tenants that have something under way. */
   readonly loads: () => readonly TenantGauges[];
+  /** Tenants that store something. */
+  readonly stored: () => readonly StoredGauges[];
 }
 
 interface AppCounts {
@@ -204,25 +213,37 @@ export class HostMetrics {
     });
   }
 
-  #registerTenantGauges({ loads, appsMax }: HostMetricsOptions): void {
-    const gauge = (name: string, help: string, read: (load: TenantGauges) => number): void => {
-      const registered: Gauge = new Gauge({
-        name,
-        help,
-        labelNames: ["tenant"],
-        registers: [this.#registry],
-        collect: () => {
-          registered.reset();
-          // The busiest have series of their own.
-          const busiest = loads().toSorted((a, b) => read(b) - read(a));
-          for (const [index, load] of busiest.entries()) {
-            registered.inc({ tenant: index < appsMax ? load.tenantId : "other" }, read(load));
-          }
-        },
-      });
-    };
-    gauge("downpour_tenant_queue_depth", "Invocations that wait.", ({ queued }) => queued);
-    gauge("downpour_tenant_in_flight", "Invocations that run.", ({ inFlight }) => inFlight);
+  #registerTenantGauges({ loads, stored }: HostMetricsOptions): void {
+    const depth = "downpour_tenant_queue_depth";
+    this.#tenantGauge(depth, "Invocations that wait.", loads, ({ queued }) => queued);
+    const inFlight = "downpour_tenant_in_flight";
+    this.#tenantGauge(inFlight, "Invocations that run.", loads, (load) => load.inFlight);
+    this.#tenantGauge("downpour_tenant_state_keys", "Keys stored.", stored, ({ keys }) => keys);
+    const bytes = "downpour_tenant_state_bytes";
+    this.#tenantGauge(bytes, "Keys and values stored.", stored, (use) => use.bytes);
+  }
+
+  #tenantGauge<T extends { readonly tenantId: string }>(
+    name: string,
+    help: string,
+    source: () => readonly T[],
+    read: (tenant: T) => number,
+  ): void {
+    const registered: Gauge = new Gauge({
+      name,
+      help,
+      labelNames: ["tenant"],
+      registers: [this.#registry],
+      collect: () => {
+        registered.reset();
+        // Those with the most have series of their own.
+        const most = source().toSorted((a, b) => read(b) - read(a));
+        for (const [index, tenant] of most.entries()) {
+          const label = index < this.#appsMax ? tenant.tenantId : "other";
+          registered.inc({ tenant: label }, read(tenant));
+        }
+      },
+    });
   }
 
   #registerGauges({ scheduler, version }: HostMetricsOptions): void {

@@ -23,6 +23,7 @@ const stateError = variant({
   "too-many-keys": u32,
   unavailable: string,
   "not-text": null,
+  "quota-exceeded": string,
 });
 const keyPage = record({ keys: list(string), next: option(string) });
 

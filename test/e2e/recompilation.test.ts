@@ -101,6 +101,7 @@ test("a revision that another engine made is compiled anew once, however often i
       artifacts,
       compiler,
       runner,
+      stateLimiter: { limitSpace: () => undefined },
       usage: { lease: async () => undefined, retire: async () => undefined },
       logs: new FunctionLogs({
         entriesPerAppMax: 1,
@@ -113,6 +114,7 @@ test("a revision that another engine made is compiled anew once, however often i
         appsMax: 1,
         scheduler: () => ({ executorsReady: 0, queued: 0, inFlight: 0, loadedRevisions: 0 }),
         loads: () => [],
+        stored: () => [],
       }),
       logger: createLogger("info", destination),
       config,

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { beforeEach, describe, expect, test } from "vitest";
 import { buildComponent } from "../../guest-sdk/build/index.ts";
 import type { JavaScriptEngine } from "../../guest-sdk/build/index.ts";
-import { FunctionHost } from "./testing/function-host.ts";
+import { FunctionHost, refuse } from "./testing/function-host.ts";
 
 const entry = fileURLToPath(new URL("../../guest-sdk/fixtures/functions.ts", import.meta.url));
 const components = new Map<JavaScriptEngine, Promise<Uint8Array>>();
@@ -181,9 +181,16 @@ describe.each<JavaScriptEngine>(["quickjs", "starlingmonkey"])("functions on %s"
       "RangeError: A page has 1 to 1000 keys, not 0",
       "UnserializableError: $ is NaN, which JSON cannot carry",
     ]);
-    host.isFull = true;
+    host.putRefusal = refuse("unavailable", "the disk is full");
     expect((await host.call("putOne")).val).toMatchObject({
       val: { name: "StateUnavailableError", message: "State is unavailable: the disk is full" },
+    });
+    host.putRefusal = refuse("quota-exceeded", "at most 2 keys may be stored");
+    expect((await host.call("putOne")).val).toMatchObject({
+      val: {
+        name: "QuotaExceededError",
+        message: "The tenant's state is full: at most 2 keys may be stored",
+      },
     });
   });
 

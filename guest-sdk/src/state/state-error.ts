@@ -81,6 +81,15 @@ export class NotTextError extends StateError {
   }
 }
 
+/** The tenant has as many keys, or bytes in them, as it may have. Deleting makes room. */
+export class QuotaExceededError extends StateError {
+  override readonly name = "QuotaExceededError";
+
+  constructor(reason: string) {
+    super("quota-exceeded", `The tenant's state is full: ${reason}`);
+  }
+}
+
 /**
  * To be called before each host call that passes a key. What UTF-8 cannot carry never gets to the host:
  * QuickJS's bindings would end the instance, StarlingMonkey's would make one key of many.
@@ -124,6 +133,8 @@ function toStateError(refusal: WitStateError): StateError {
       return new CounterOverflowError();
     case "too-many-keys":
       return new TooManyKeysError(refusal.val);
+    case "quota-exceeded":
+      return new QuotaExceededError(refusal.val);
     case "unavailable":
       return new StateUnavailableError(refusal.val);
     case "not-text":

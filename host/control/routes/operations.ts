@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { addUsage, noUsage } from "@downpour/tenants";
+import { tenantPrefix } from "../../state-keys.ts";
 import { requireAccess, tenantOf } from "../authentication.ts";
 import type { ControlPlane } from "../control-plane.ts";
 import { Health, Readiness, Usage, WhoAmI } from "../schemas.ts";
@@ -9,6 +10,8 @@ import { toUsageTotals } from "../views.ts";
 /** What a tenant used. */
 export function usageRoutes({
   tenants,
+  apps,
+  state,
   usage,
   loads,
   rates,
@@ -28,17 +31,19 @@ export function usageRoutes({
       async (request) => {
         const { tenantId, quotas } = tenantOf(request);
         const used = await usage.of(tenantId);
-        const apps = [...used].toSorted(([a], [b]) => (a < b ? -1 : 1));
-        const total = apps.reduce((sum, [, counts]) => addUsage(sum, counts), noUsage());
+        const stored = state.spaceUse(tenantPrefix(tenantId));
+        const byApp = [...used].toSorted(([a], [b]) => (a < b ? -1 : 1));
+        const total = byApp.reduce((sum, [, counts]) => addUsage(sum, counts), noUsage());
         return {
           tenant: tenantId,
           total: toUsageTotals(total),
-          apps: apps
+          apps: byApp
             .filter(([name]) => name !== DELETED_APPS)
             .map(([name, counts]) => ({ app: name, ...toUsageTotals(counts) })),
           deleted: toUsageTotals(used.get(DELETED_APPS) ?? noUsage()),
           quotas,
           load: loads.loadOf(tenantId),
+          stored: { apps: apps.count(tenantId), stateKeys: stored.keys, stateBytes: stored.bytes },
         };
       },
     );

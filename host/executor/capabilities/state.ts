@@ -15,7 +15,8 @@ type StateError =
   | { readonly tag: "counter-overflow" }
   | { readonly tag: "too-many-keys"; readonly val: number }
   | { readonly tag: "unavailable"; readonly val: string }
-  | { readonly tag: "not-text" };
+  | { readonly tag: "not-text" }
+  | { readonly tag: "quota-exceeded"; readonly val: string };
 
 type Result<T> =
   | { readonly tag: "ok"; readonly val: T }
@@ -193,6 +194,8 @@ function toResult(error: unknown): { readonly tag: "err"; readonly val: StateErr
       return failure({ tag: "counter-overflow" });
     case "KEY_INVALID":
       return failure({ tag: "invalid-key", val: error.message });
+    case "SPACE_FULL":
+      return failure({ tag: "quota-exceeded", val: error.message });
     default:
       return failure({ tag: "unavailable", val: error.message });
   }

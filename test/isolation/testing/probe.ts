@@ -29,6 +29,19 @@ const functions = {
   list: ({ prefix, after }) => state.listKeys(prefix, after, 1000).keys,
   add: ({ key }) => Number(state.counterAdd(key, 1, "durable")),
   count: ({ key }) => Number(state.counterValue(key)),
+  addAndPut: ({ key, value }) => {
+    const outcome = (write) => {
+      try { write(); return "written"; } catch (error) { return (error.payload ?? error).tag; }
+    };
+    return [
+      outcome(() => state.counterAdd(key, 1, "durable")),
+      outcome(() => state.put(key, bytes(value), "durable")),
+    ];
+  },
+  flood: ({ level, count }) => {
+    for (let n = 0; n < count; n += 1) state.put("flood/" + level + n, new Uint8Array(1), level);
+    return null;
+  },
   whoami: () => { const { tenant, app } = context.current(); return { tenant, app }; },
   environment: () => environment.getEnvironment(),
   log: (message) => { log.write("info", message); return null; },

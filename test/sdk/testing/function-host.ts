@@ -32,7 +32,7 @@ interface LogLine {
 }
 
 /** A result's error, as the engine passes it to the guest. */
-function refuse(tag: string, val?: unknown): Answer {
+export function refuse(tag: string, val?: unknown): Answer {
   return { tag: "err", val: { tag, val } };
 }
 
@@ -46,7 +46,8 @@ export class FunctionHost {
   readonly counters = new Map<string, bigint>();
   /** Each host call for state, by name and arguments. */
   readonly calls: (readonly unknown[])[] = [];
-  isFull = false;
+  /** What every put is answered with. */
+  putRefusal: Answer | undefined;
   readonly #instantiate: () => Instance;
   #instance: Instance;
 
@@ -135,13 +136,13 @@ export class FunctionHost {
           return ok(keys.map((key) => this.registers.get(key)));
         }),
         put: recorded("put", (key: string, value: Uint8Array) => {
-          if (this.isFull) return refuse("unavailable", "the disk is full");
+          if (this.putRefusal !== undefined) return this.putRefusal;
           if (value.length > 1_000) return refuse("value-too-large", 1_000);
           this.registers.set(key, value);
           return ok();
         }),
         "put-text": recorded("put-text", (key: string, value: string) => {
-          if (this.isFull) return refuse("unavailable", "the disk is full");
+          if (this.putRefusal !== undefined) return this.putRefusal;
           if (value.length > 1_000) return refuse("value-too-large", 1_000);
           this.registers.set(key, new TextEncoder().encode(value));
           return ok();

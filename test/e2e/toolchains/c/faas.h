@@ -36,6 +36,7 @@ enum state_error_tag {
   TOO_MANY_KEYS,
   UNAVAILABLE,
   NOT_TEXT,
+  QUOTA_EXCEEDED,
 };
 
 typedef struct {
