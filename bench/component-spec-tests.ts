@@ -177,7 +177,7 @@ class Script {
     if (running === undefined || type === undefined)
       throw new Error(`nothing to call ${show(name)}`);
     if (running.instance.isDead) throw new Trap("the instance is dead");
-    const values = args.map((arg, at) => ofType(toValue(arg), type.params[at]?.type));
+    const values = args.map((arg, at) => ofType(toValue(arg ?? ""), type.params[at]?.type));
     return await withinTime(running.instance, running.instance.call(unquote(name), values));
   }
 
@@ -286,7 +286,7 @@ function toValue(form: Form): unknown {
       return toValue(first);
     case "result.ok":
     case "result.err":
-      return tagged(String(type).slice("result.".length), first === "" ? undefined : first);
+      return tagged(type.slice("result.".length), first === "" ? undefined : first);
     default:
       throw new Error(`a value of an unknown kind: ${show(form)}`);
   }

@@ -25,7 +25,8 @@ function unexpected(): never {
 
 /** Runs one call of `f: async func() -> u32` whose core functions are given. */
 function run(cx: GuestContext, core: CoreFunction, callback: CoreFunction = unexpected): unknown {
-  return compileAsyncExport(func({}, u32, { async: true }), utf8).call({ cx, core, callback }, []);
+  const exported = compileAsyncExport(func({}, u32, { async: true }), { ...utf8, async: true });
+  return exported.call({ cx, core, callback, postReturn: undefined }, []);
 }
 
 function returning(cx: GuestContext, type: ValueType = u32): SyncCoreFunction {
@@ -114,14 +115,6 @@ describe("an asynchronous call", () => {
       "that cancels itself",
       ({ cx }) => run(cx, () => void builtins.taskCancel(cx.instance)()),
       /nobody cancelled/u,
-    ],
-    [
-      "while the guest takes none",
-      ({ cx }) => {
-        builtins.backpressureIncrement(cx.instance)();
-        return run(cx, () => EXIT);
-      },
-      /backpressure/u,
     ],
     ["task.return outside of one", ({ cx }) => returning(cx)(1), /outside/u],
   ])("%s traps", async (_what, call, message) => {
@@ -279,7 +272,7 @@ describe("waitable sets", () => {
     const { index } = start(guest, () => promise);
     const set = Number(builtins.waitableSetNew(instance)());
     builtins.waitableJoin(instance)(index, set);
-    const poll = builtins.waitableSetPoll(guest.cx);
+    const poll = builtins.waitableSetPoll(guest.cx, false);
     expect(poll(set, 16)).toBe(EVENT_CODES.none);
     resolve(1);
     await new Promise(setImmediate);
@@ -289,16 +282,13 @@ describe("waitable sets", () => {
     expect(poll(set, 16)).toBe(EVENT_CODES.none);
   });
 
-  test("suspend a wait until there is an event", async () => {
+  test("let no call wait that is synchronous, or starts", async () => {
     const guest = createCoreGuest();
-    const { instance } = guest.cx;
-    const { promise, resolve } = Promise.withResolvers<number>();
-    const { index } = start(guest, () => promise);
-    const set = Number(builtins.waitableSetNew(instance)());
-    builtins.waitableJoin(instance)(index, set);
-    const waited = builtins.waitableSetWait(guest.cx)(set, 16);
-    resolve(1);
-    expect(await waited).toBe(EVENT_CODES.subtask);
+    const set = Number(builtins.waitableSetNew(guest.cx.instance)());
+    const wait = builtins.waitableSetWait(guest.cx, false);
+    expect(await failureOf(guest, () => wait(set, 16))).toMatchObject({
+      message: expect.stringMatching(/while it starts/u),
+    });
   });
 
   test("starve none of their members", async () => {
@@ -309,7 +299,7 @@ describe("waitable sets", () => {
     for (const index of indices) builtins.waitableJoin(instance)(index, set);
     await new Promise(setImmediate);
     const seen = indices.map(() => {
-      builtins.waitableSetPoll(guest.cx)(set, 16);
+      builtins.waitableSetPoll(guest.cx, false)(set, 16);
       return guest.cx.memory.view().getUint32(16, true);
     });
     expect(new Set(seen)).toEqual(new Set(indices));
@@ -325,23 +315,13 @@ describe("waitable sets", () => {
       /with waitables in it/u,
     ],
     [
-      "dropped while a call waits for it",
-      ({ cx }, set, subtask) => {
-        builtins.waitableJoin(cx.instance)(subtask, set);
-        void builtins.waitableSetWait(cx)(set, 16);
-        builtins.waitableJoin(cx.instance)(subtask, 0);
-        return builtins.waitableSetDrop(cx.instance)(set);
-      },
-      /waits for it/u,
-    ],
-    [
       "joined by what is no waitable",
       ({ cx }, set) => builtins.waitableJoin(cx.instance)(set, set),
       /not a waitable/u,
     ],
     [
       "polled with a place outside memory",
-      ({ cx }, set) => builtins.waitableSetPoll(cx)(set, 0x7fff_0000),
+      ({ cx }, set) => builtins.waitableSetPoll(cx, false)(set, 0x7fff_0000),
       /outside memory/u,
     ],
     [
@@ -352,7 +332,7 @@ describe("waitable sets", () => {
     [
       "and a subtask that is cancelled twice",
       ({ cx }, _set, subtask) => {
-        builtins.subtaskCancel(cx.instance, true)(subtask);
+        void builtins.subtaskCancel(cx.instance, true)(subtask);
         return builtins.subtaskCancel(cx.instance, true)(subtask);
       },
       /cancelled after its end/u,
@@ -382,7 +362,9 @@ describe("a cancelled subtask", () => {
       const { cx } = guest;
       const { promise, resolve } = Promise.withResolvers<number>();
       const { index } = start(guest, () => promise);
-      expect(builtins.subtaskCancel(cx.instance, isAsync)(index)).toBe(SUBTASK_STATES.cancelled);
+      expect(builtins.subtaskCancel(cx.instance, isAsync)(index)).toBe(
+        SUBTASK_STATES.cancelledBeforeReturned,
+      );
       builtins.subtaskDrop(cx.instance)(index);
       expect(cx.instance.handles.count).toBe(0);
       expect(guest.guest.subtasksUnderWay).toBe(1);
@@ -405,7 +387,7 @@ describe("a cancelled subtask", () => {
     const guest = createCoreGuest();
     const { promise, reject } = Promise.withResolvers<number>();
     const { index } = start(guest, () => promise);
-    builtins.subtaskCancel(guest.cx.instance, false)(index);
+    void builtins.subtaskCancel(guest.cx.instance, false)(index);
     reject(new Error("the host failed"));
     await new Promise(setImmediate);
     expect(guest.guest.failure).toBeUndefined();
@@ -420,8 +402,21 @@ describe("a cancelled subtask", () => {
     const lend = compileAsyncLoweredImport(func({ self: borrow(1) }), utf8);
     const pending = new Promise<void>(() => {});
     const subtask = Number(lend(cx, () => pending, undefined)(handle)) >>> 4;
-    builtins.subtaskCancel(cx.instance, false)(subtask);
+    void builtins.subtaskCancel(cx.instance, false)(subtask);
     expect(cx.instance.handles.get(handle)).toMatchObject({ lendCount: 0 });
+  });
+});
+
+describe("a set that a call waits for", () => {
+  test("cannot be dropped", async () => {
+    const guest = createCoreGuest();
+    const { cx } = guest;
+    const set = Number(builtins.waitableSetNew(cx.instance)());
+    start(guest, () => new Promise(() => {}));
+    const call = run(cx, () => waitFor(set));
+    const drop = builtins.waitableSetDrop(cx.instance);
+    expect(() => drop(set)).toThrow(WebAssembly.RuntimeError);
+    await expect(call).rejects.toThrow(/waits for it/u);
   });
 });
 

@@ -1,20 +1,32 @@
 // The canonical built-ins around asynchronous calls: core functions, made for one component instance
 // (or context, where they write to memory). A `CoreFunction` may return a promise, and is to be
 // wrapped with `WebAssembly.Suspending`; a `SyncCoreFunction` never does.
-//
-// The host never cancels a task (`task.ts`): what a guest would learn of that, it never does.
 
 import type { ComponentInstance } from "../canonical/component-instance.ts";
-import type { CoreFunction, GuestContext, SyncCoreFunction } from "../canonical/guest-context.ts";
+import type {
+  CoreFunction,
+  CoreResult,
+  GuestContext,
+  SyncCoreFunction,
+} from "../canonical/guest-context.ts";
 import { guarded, requireMayLeave } from "../canonical/leave.ts";
 import { trap } from "../canonical/trap.ts";
+import { afterStretch } from "./call-component.ts";
 import { requireWaitableSet } from "./lift-async-export.ts";
 import { Subtask } from "./subtask.ts";
 import { Task } from "./task.ts";
-import { NO_EVENT, Waitable, WaitableSet, requireAlive } from "./waitable-set.ts";
+import {
+  NO_EVENT,
+  TASK_CANCELLED,
+  Waitable,
+  WaitableSet,
+  requireTask,
+  suspendUntil,
+} from "./waitable-set.ts";
 import type { GuestEvent } from "./waitable-set.ts";
 
-const BACKPRESSURE_MAX = 2 ** 16 - 1;
+/** What an asynchronous built-in answers that could not end at once: there will be an event. */
+export const BLOCKED = -1;
 
 /** Each task has two words of storage of its own. A start function runs in a task of its own, too. */
 export function contextGet(instance: ComponentInstance, slot: 0 | 1): SyncCoreFunction {
@@ -34,29 +46,27 @@ export function contextSet(instance: ComponentInstance, slot: 0 | 1): SyncCoreFu
 }
 
 function currentTask(instance: ComponentInstance): Task {
-  return instance.task ?? new Task(instance);
+  return (instance.task ??= new Task(instance));
 }
 
 export function backpressureIncrement(instance: ComponentInstance): SyncCoreFunction {
   return () =>
     guarded(instance, () => {
-      if (instance.backpressure >= BACKPRESSURE_MAX) trap("backpressure was raised too often");
-      instance.backpressure += 1;
+      if (!instance.entrance.raise()) trap("backpressure was raised too often");
     });
 }
 
 export function backpressureDecrement(instance: ComponentInstance): SyncCoreFunction {
   return () =>
     guarded(instance, () => {
-      if (instance.backpressure === 0) trap("backpressure was lowered more often than raised");
-      instance.backpressure -= 1;
+      if (!instance.entrance.lower()) trap("backpressure was lowered more often than raised");
     });
 }
 
 /** The earlier form, which toolchains still emit. */
 export function backpressureSet(instance: ComponentInstance): SyncCoreFunction {
   return (isOn) => {
-    instance.backpressure = Number(isOn) === 0 ? 0 : 1;
+    instance.entrance.set(Number(isOn) !== 0);
   };
 }
 
@@ -64,7 +74,9 @@ export function taskCancel(instance: ComponentInstance): SyncCoreFunction {
   return () =>
     guarded(instance, () => {
       requireMayLeave(instance);
-      trap("task.cancel in a call that nobody cancelled");
+      const { task } = instance;
+      if (task?.signature === undefined) trap("task.cancel outside an asynchronous call");
+      task.cancel();
     });
 }
 
@@ -85,25 +97,31 @@ export function waitableSetDrop(instance: ComponentInstance): SyncCoreFunction {
     });
 }
 
-export function waitableSetPoll(cx: GuestContext): SyncCoreFunction {
+export function waitableSetPoll(cx: GuestContext, isCancellable: boolean): SyncCoreFunction {
   return (index, ptr) =>
     guarded(cx.instance, () => {
       requireMayLeave(cx.instance);
       const set = requireWaitableSet(cx.instance.handles.get(Number(index) >>> 0));
-      return saveEvent(cx, Number(ptr) >>> 0, set.take() ?? NO_EVENT);
+      const isCancelled = cx.instance.task?.takeCancellation(isCancellable) === true;
+      return saveEvent(
+        cx,
+        Number(ptr) >>> 0,
+        isCancelled ? TASK_CANCELLED : (set.take() ?? NO_EVENT),
+      );
     });
 }
 
-export function waitableSetWait(cx: GuestContext): CoreFunction {
+export function waitableSetWait(cx: GuestContext, isCancellable: boolean): CoreFunction {
   return (index, ptr) =>
     guarded(cx.instance, () => {
       requireMayLeave(cx.instance);
       const set = requireWaitableSet(cx.instance.handles.get(Number(index) >>> 0));
+      const save = (event: GuestEvent): number => saveEvent(cx, Number(ptr) >>> 0, event);
+      if (cx.instance.task?.takeCancellation(isCancellable) === true) return save(TASK_CANCELLED);
       const event = set.take();
-      if (event !== undefined) return saveEvent(cx, Number(ptr) >>> 0, event);
-      return guardedLater(cx.instance, async () =>
-        saveEvent(cx, Number(ptr) >>> 0, await set.wait(cx.instance.guest)),
-      );
+      return event === undefined
+        ? set.await(requireTask(cx.instance), isCancellable, save)
+        : save(event);
     });
 }
 
@@ -135,14 +153,20 @@ export function subtaskDrop(instance: ComponentInstance): SyncCoreFunction {
     });
 }
 
-/** Nobody has to wait for a host function to be cancelled, so both forms end at once. */
-export function subtaskCancel(instance: ComponentInstance, isAsync: boolean): SyncCoreFunction {
+/** Asked in its stretch: where the callee is another component, that goes on first, until it blocks or has ended. */
+export function subtaskCancel(instance: ComponentInstance, isAsync: boolean): CoreFunction {
   return (index) =>
     guarded(instance, () => {
       requireMayLeave(instance);
       const subtask = requireSubtask(instance, Number(index) >>> 0);
       if (subtask.isInSet && !isAsync) trap("a subtask in a set was cancelled synchronously");
-      return subtask.cancel();
+      subtask.requestCancellation(instance);
+      const finish = (): CoreResult => {
+        if (subtask.isResolved) return subtask.takeEnd();
+        return isAsync ? BLOCKED : subtask.awaitEnd(requireTask(instance), () => subtask.state);
+      };
+      const { callee } = subtask;
+      return callee === undefined ? finish() : afterStretch({ instance }, callee, finish);
     });
 }
 
@@ -151,25 +175,35 @@ function requireSubtask(instance: ComponentInstance, index: number): Subtask {
   return entry instanceof Subtask ? entry : trap("a handle of another kind, not a subtask");
 }
 
-/** Lets the thread's other work run; answers that nobody cancelled the call. */
-export function threadYield(instance: ComponentInstance): CoreFunction {
+/** Lets others run; answers whether the call learns here that it is cancelled. */
+export function threadYield(instance: ComponentInstance, isCancellable: boolean): CoreFunction {
   return () =>
     guarded(instance, () => {
       requireMayLeave(instance);
-      return guardedLater(instance, async () => {
-        await instance.guest.meter.yielded();
-        await requireAlive(instance.guest);
-        return 0;
-      });
+      const { guest, task } = instance;
+      if (task?.takeCancellation(isCancellable) === true) return 1;
+      if (task?.canBlock === true) return yieldTask(task, isCancellable);
+      // Of the guest, nothing else may run before a synchronous call has returned.
+      return guest.suspend(
+        guest.meter.yielded(),
+        () => 0,
+        (cause) => guest.fail(cause),
+      );
     });
 }
 
-/** Suspends the stack of the guest until the JavaScript that it asked for is done. */
-function guardedLater<T>(instance: ComponentInstance, run: () => Promise<T>): Promise<T> {
-  const { guest } = instance;
-  return guest.suspend(
-    run(),
-    (value) => value,
-    (cause) => guest.fail(cause),
-  );
+function yieldTask(task: Task, isCancellable: boolean): Promise<number> {
+  const { meter, scheduler } = task.instance.guest;
+  let hasTurn = false;
+  return suspendUntil(task, {
+    isReady: () => hasTurn,
+    isCancellable,
+    onBlocked: (blocked) => {
+      scheduler.expect(meter.yielded(), () => {
+        hasTurn = true;
+        scheduler.wake(blocked);
+      });
+    },
+    onGoOn: (isCancelled) => (isCancelled ? 1 : 0),
+  });
 }

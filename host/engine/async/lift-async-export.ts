@@ -1,25 +1,30 @@
-// What `canon lift async` with a callback is: the guest's function starts a task, and its callback
-// goes on with it, until the guest says exit.
+// What `canon lift` of a function of an async type is. With a callback, the guest's function starts a task, and its
+// callback goes on with it, until the guest says exit; with neither callback nor the option async, it runs to its end
+// on its stack, and what it returns is the result.
 //
-// C1. A call ends when its task exits, not when it returns: an instance runs one call at a time.
-// C2. A guest that exits without having yielded or waited costs no promise.
-// C3. A guest that yields lets the thread's other work run before it goes on.
+// C1. A call of the host ends when its task exits, not when it returns: an instance runs one call at a time.
+// C2. A guest that yields lets the thread's other work run before it goes on.
+// C3. A call that finds another in the instance waits for it, before anything of it runs (`Entrance`).
 
 import { Task } from "./task.ts";
-import type { AsyncSignature } from "./task.ts";
+import type { AsyncSignature, Resolution } from "./task.ts";
+import type { ComponentInstance } from "../canonical/component-instance.ts";
 import type {
   CoreFunction,
+  CoreResult,
   CoreValue,
   GuestContext,
   SyncCoreFunction,
 } from "../canonical/guest-context.ts";
 import { FLAT_PARAMS_MAX } from "../canonical/layout.ts";
 import { guarded, requireMayLeave } from "../canonical/leave.ts";
-import { compileSequence } from "../canonical/signature.ts";
+import { compileLiftedResult, compileSequence } from "../canonical/signature.ts";
+import type { LiftedResult, Sequence } from "../canonical/signature.ts";
 import type { StringEncoding } from "../canonical/strings.ts";
 import { trap } from "../canonical/trap.ts";
 import type { ComponentValue, FuncType, ValueType } from "../component/types.ts";
-import { NO_EVENT, WaitableSet, requireAlive } from "./waitable-set.ts";
+import type { Blocked } from "./scheduler.ts";
+import { NO_EVENT, TASK_CANCELLED, WaitableSet } from "./waitable-set.ts";
 import type { GuestEvent } from "./waitable-set.ts";
 
 /** In the lower four bits of what the guest answers; above them is the index of a waitable set. */
@@ -28,77 +33,260 @@ const CALLBACK_CODES = { exit: 0, yield: 1, wait: 2 } as const;
 export interface AsyncCoreExport {
   readonly cx: GuestContext;
   readonly core: CoreFunction;
-  readonly callback: CoreFunction;
+  /** Of one that is lifted with it. */
+  readonly callback: CoreFunction | undefined;
+  /** Of one that is lifted synchronously. */
+  readonly postReturn: SyncCoreFunction | undefined;
+}
+
+export interface AsyncLiftOptions {
+  readonly stringEncoding: StringEncoding;
+  /** Whether it is lifted with the option async, and says by `task.return` what it returns. */
+  readonly async: boolean;
+}
+
+/** Who calls, and what it wants to know. */
+export interface AsyncCaller {
+  /** Undefined for the host. */
+  readonly instance: ComponentInstance | undefined;
+  /** Asked for the arguments when the call begins, which may be later. */
+  readonly onStart: () => readonly ComponentValue[];
+  readonly onResolve: (resolution: Resolution) => void;
+  readonly onExit: () => void;
 }
 
 export interface AsyncLiftedExport {
-  /** Starts a task. The result, or a promise of it where the guest does not exit at once. */
+  /** Starts a call, and runs its first stretch: `task.isRunning` while that is not over. */
+  readonly start: (export_: AsyncCoreExport, caller: AsyncCaller) => Task;
+  /** A call of the host: the result, or a promise of it where the guest does not exit at once. */
   readonly call: (export_: AsyncCoreExport, args: readonly ComponentValue[]) => ComponentValue;
 }
 
-export function compileAsyncExport(
-  type: FuncType,
-  options: { readonly stringEncoding: StringEncoding },
-): AsyncLiftedExport {
-  const params = compileSequence(
-    type.params.map((param) => param.type),
-    options.stringEncoding,
-    FLAT_PARAMS_MAX,
-  );
-  const signature: AsyncSignature = {
-    resultKey: resultKey(type.result),
-    stringEncoding: options.stringEncoding,
+export function compileAsyncExport(type: FuncType, options: AsyncLiftOptions): AsyncLiftedExport {
+  const { stringEncoding } = options;
+  const types = type.params.map((param) => param.type);
+  const lift: CompiledLift = {
+    params: compileSequence(types, stringEncoding, FLAT_PARAMS_MAX),
+    result: options.async ? undefined : compileLiftedResult(type.result, stringEncoding),
+    signature: options.async ? { resultKey: resultKey(type.result), stringEncoding } : undefined,
   };
-  return {
-    call: (export_, args) => {
-      const { cx, core } = export_;
-      const { instance } = cx;
-      instance.enter(undefined);
-      if (instance.backpressure > 0) trap("the guest takes no calls (backpressure)");
-      const task = new Task(instance, signature, cx);
-      const packed = core(...params.lower(cx, args));
-      if (!(packed instanceof Promise)) return goOn(export_, task, packed);
-      return packed.then((settled) => goOn(export_, task, settled));
-    },
-  };
+  const start = (export_: AsyncCoreExport, caller: AsyncCaller): Task =>
+    new LiftedCall(lift, export_, caller).start();
+  return { start, call: (export_, args) => callFromHost(start, export_, args) };
 }
 
-function exit(task: Task): ComponentValue {
-  const result = task.exit();
-  task.instance.leave(undefined);
-  return result;
-}
-
-/** Nearly every call exits at once: only others pay for an asynchronous function. */
-function goOn(export_: AsyncCoreExport, task: Task, packed: CoreValue | void): ComponentValue {
-  return packed === CALLBACK_CODES.exit ? exit(task) : runToExit(export_, task, packed);
-}
-
-async function runToExit(
+function callFromHost(
+  start: AsyncLiftedExport["start"],
   export_: AsyncCoreExport,
-  task: Task,
-  started: CoreValue | void,
-): Promise<ComponentValue> {
-  const { guest, handles } = task.instance;
-  let packed = Number(started) >>> 0;
-  for (;;) {
-    await requireAlive(guest);
-    const code = packed & 0xf;
-    if (code === CALLBACK_CODES.exit) return exit(task);
-    let event: GuestEvent = NO_EVENT;
-    if (code === CALLBACK_CODES.yield) {
-      const turn = guest.meter.yielded();
-      guest.suspended();
-      await turn;
-      await requireAlive(guest);
-    } else if (code === CALLBACK_CODES.wait) {
-      guest.suspended();
-      event = await requireWaitableSet(handles.get(packed >>> 4)).wait(guest);
-    } else {
-      trap(`the guest answered with the unknown callback code ${code}`);
+  args: readonly ComponentValue[],
+): ComponentValue {
+  const { scheduler, failure } = export_.cx.instance.guest;
+  // It may have failed since its last call, when the host brought it something.
+  if (failure !== undefined) throw failure.cause;
+  const { promise, resolve, reject } = Promise.withResolvers<ComponentValue>();
+  let result: ComponentValue;
+  let hasExited = false;
+  scheduler.open({ reject });
+  try {
+    start(export_, {
+      instance: undefined,
+      onStart: () => args,
+      onResolve: (resolution) => {
+        if (resolution.kind === "returned") result = resolution.value;
+      },
+      onExit: () => {
+        hasExited = true;
+        scheduler.close();
+        resolve(result);
+      },
+    });
+  } catch (error) {
+    scheduler.failed(error);
+  }
+  return hasExited ? result : promise;
+}
+
+interface CompiledLift {
+  readonly params: Sequence;
+  /** Of one that is lifted synchronously. */
+  readonly result: LiftedResult | undefined;
+  /** Of one that is not. */
+  readonly signature: AsyncSignature | undefined;
+}
+
+class LiftedCall {
+  readonly #lift: CompiledLift;
+  readonly #export: AsyncCoreExport;
+  readonly #caller: AsyncCaller;
+  readonly #instance: ComponentInstance;
+  readonly #task: Task;
+
+  constructor(lift: CompiledLift, export_: AsyncCoreExport, caller: AsyncCaller) {
+    const { cx, callback } = export_;
+    this.#lift = lift;
+    this.#export = export_;
+    this.#caller = caller;
+    this.#instance = cx.instance;
+    this.#task = new Task(cx.instance, {
+      signature: lift.signature,
+      cx,
+      isExclusive: callback !== undefined || lift.signature === undefined,
+      onResolve: caller.onResolve,
+    });
+  }
+
+  start(): Task {
+    const { entrance } = this.#instance;
+    const task = this.#task;
+    task.begin(this.#caller.instance);
+    if (entrance.isAwaited || !entrance.mayBegin(task)) this.#awaitBegin();
+    else this.#begin();
+    return task;
+  }
+
+  #awaitBegin(): void {
+    const { entrance } = this.#instance;
+    const task = this.#task;
+    const blocked = task.block({
+      isReady: () => entrance.mayBegin(task),
+      isCancellable: true,
+      goOn: (isCancelled) => {
+        if (!isCancelled) this.#later(() => this.#begin());
+        entrance.endAwaitBegin();
+        if (!isCancelled) return;
+        task.cancel();
+        this.#caller.onExit();
+      },
+    });
+    entrance.awaitBegin(blocked);
+  }
+
+  #begin(): void {
+    const { cx, core, callback } = this.#export;
+    this.#instance.entrance.hold(this.#task);
+    this.#task.start();
+    const returned = core(...this.#lift.params.lower(cx, this.#caller.onStart()));
+    this.#whenReturned(returned, (value) => {
+      if (this.#lift.result !== undefined) this.#finish(this.#lift.result, value);
+      else if (callback === undefined) this.#exit();
+      else this.#goOn(callback, value);
+    });
+  }
+
+  #whenReturned(returned: CoreResult, goOn: (value: CoreValue | void) => void): void {
+    if (!(returned instanceof Promise)) {
+      goOn(returned);
+      return;
     }
-    guest.resumed();
-    packed = Number(await export_.callback(event.code, event.index, event.payload)) >>> 0;
+    const { guest } = this.#instance;
+    const settle = async (): Promise<void> => {
+      try {
+        const value = await returned;
+        if (!guest.isClosed && guest.failure === undefined) goOn(value);
+      } catch (error) {
+        guest.scheduler.failed(error);
+      }
+    };
+    void settle();
+  }
+
+  /** What fails has nobody to throw to: the call of the host ends with it. */
+  #later(goOn: () => void): void {
+    try {
+      goOn();
+    } catch (error) {
+      this.#instance.guest.scheduler.failed(error);
+    }
+  }
+
+  #finish(result: LiftedResult, returned: CoreValue | void): void {
+    const { cx, postReturn } = this.#export;
+    const instance = this.#instance;
+    cx.startLifting();
+    this.#task.resolve(result.lift(cx, returned));
+    if (postReturn !== undefined) {
+      instance.mayLeave = false;
+      instance.guest.meter.directly(() =>
+        returned === undefined ? postReturn() : postReturn(returned),
+      );
+      instance.mayLeave = true;
+    }
+    this.#exit();
+  }
+
+  #exit(): void {
+    const { entrance } = this.#instance;
+    this.#task.exit();
+    entrance.release(this.#task);
+    this.#caller.onExit();
+  }
+
+  #goOn(callback: CoreFunction, answered: CoreValue | void): void {
+    const packed = Number(answered) >>> 0;
+    const code = packed & 0xf;
+    if (code === CALLBACK_CODES.exit) this.#exit();
+    else if (code === CALLBACK_CODES.yield) this.#yield(callback);
+    else if (code === CALLBACK_CODES.wait) {
+      this.#wait(callback, requireWaitableSet(this.#instance.handles.get(packed >>> 4)));
+    } else trap(`the guest answered with the unknown callback code ${code}`);
+  }
+
+  #yield(callback: CoreFunction): void {
+    if (this.#isCancelled(callback)) return;
+    const { guest } = this.#instance;
+    let hasTurn = false;
+    const blocked = this.#block(
+      () => hasTurn,
+      (isCancelled) => this.#callBack(callback, isCancelled ? TASK_CANCELLED : NO_EVENT),
+    );
+    guest.scheduler.expect(guest.meter.yielded(), () => {
+      hasTurn = true;
+      guest.scheduler.wake(blocked);
+    });
+  }
+
+  #wait(callback: CoreFunction, set: WaitableSet): void {
+    if (this.#isCancelled(callback)) return;
+    const blocked = this.#block(
+      () => set.hasPendingEvent,
+      (isCancelled) => {
+        set.stopWaiting(blocked);
+        this.#callBack(callback, isCancelled ? TASK_CANCELLED : (set.take() ?? NO_EVENT));
+      },
+    );
+    set.startWaiting(blocked);
+    if (set.hasPendingEvent) this.#instance.guest.scheduler.wake(blocked);
+  }
+
+  /** What it was asked before, it learns now, and goes on at once. */
+  #isCancelled(callback: CoreFunction): boolean {
+    if (!this.#task.takeCancellation(true)) return false;
+    this.#callBack(callback, TASK_CANCELLED);
+    return true;
+  }
+
+  /** Until it is ready, and no other call is in the instance. */
+  #block(isReady: () => boolean, goOn: (isCancelled: boolean) => void): Blocked {
+    const { entrance } = this.#instance;
+    const task = this.#task;
+    const blocked = task.block({
+      isReady: () => isReady() && entrance.isFree,
+      isCancellable: true,
+      goOn: (isCancelled) => {
+        entrance.hold(task);
+        goOn(isCancelled);
+      },
+    });
+    entrance.await(blocked);
+    entrance.release(task);
+    return blocked;
+  }
+
+  #callBack(callback: CoreFunction, event: GuestEvent): void {
+    this.#later(() => {
+      const returned = callback(event.code, event.index, event.payload);
+      this.#whenReturned(returned, (answered) => this.#goOn(callback, answered));
+    });
   }
 }
 

@@ -1,14 +1,24 @@
 // Waitables (things that will have an event) and sets of them, as entries of a handle table.
 //
-// W1. A waitable has at most one pending event; taking it from the set, or from itself, clears it.
+// W1. A waitable has at most one pending event; taking it from the set, or from itself, clears it. A newer one
+//     replaces it: events are computed when they are taken, and tell the newest state.
 // W2. A waitable is in at most one set; a set that holds any, or is waited for, cannot be dropped.
-// W3. Waiting for a set in which nothing can happen any more traps: no other call of the guest could
-//     ever add to it, and the instance would wait for good.
+// W3. Of those with an event, a set gives the one that has had it longest: none is starved.
 
-import type { Guest } from "../canonical/guest.ts";
+import type { ComponentInstance } from "../canonical/component-instance.ts";
 import { trap } from "../canonical/trap.ts";
+import type { Blocked } from "./scheduler.ts";
+import type { Task } from "./task.ts";
 
-export const EVENT_CODES = { none: 0, subtask: 1 } as const;
+export const EVENT_CODES = {
+  none: 0,
+  subtask: 1,
+  streamRead: 2,
+  streamWrite: 3,
+  futureRead: 4,
+  futureWrite: 5,
+  taskCancelled: 6,
+} as const;
 
 export interface GuestEvent {
   readonly code: (typeof EVENT_CODES)[keyof typeof EVENT_CODES];
@@ -18,13 +28,13 @@ export interface GuestEvent {
 }
 
 export const NO_EVENT: GuestEvent = { code: EVENT_CODES.none, index: 0, payload: 0 };
+export const TASK_CANCELLED: GuestEvent = { code: EVENT_CODES.taskCancelled, index: 0, payload: 0 };
 
 export abstract class Waitable {
   #pendingEvent: (() => GuestEvent) | undefined;
   #set: WaitableSet | undefined;
-
-  /** Whether an event may still come. */
-  abstract get isUnderWay(): boolean;
+  /** The task that waits for its event, and for no other. */
+  #waiting: Blocked | undefined;
 
   get hasPendingEvent(): boolean {
     return this.#pendingEvent !== undefined;
@@ -34,96 +44,140 @@ export abstract class Waitable {
     return this.#set !== undefined;
   }
 
-  /** The event is computed when it is taken, so that it tells the newest state. */
-  setPendingEvent(event: () => GuestEvent): void {
-    this.#pendingEvent = event;
-    this.wake();
+  get isAwaited(): boolean {
+    return this.#waiting !== undefined;
   }
 
-  /** Lets who waits look again: for an event, or for the failure of the guest. */
-  wake(): void {
-    this.#set?.wake();
+  setPendingEvent(event: () => GuestEvent): void {
+    this.#pendingEvent = event;
+    this.#set?.hasEvent(this);
+    this.wakeWaiting();
   }
 
   takePendingEvent(): GuestEvent | undefined {
     const event = this.#pendingEvent;
     this.#pendingEvent = undefined;
+    this.#set?.hasNoEvent(this);
     return event?.();
   }
 
   join(set: WaitableSet | undefined): void {
+    if (this.isAwaited) trap("a waitable that a call waits for was put into a set");
     this.#set?.remove(this);
     this.#set = set;
     set?.add(this);
+  }
+
+  /** Blocks the task in the midst of its code; `take` is called when it goes on. */
+  await<T>(task: Task, isReady: () => boolean, take: () => T): Promise<T> {
+    return suspendUntil(task, {
+      isReady,
+      isCancellable: false,
+      onBlocked: (blocked) => {
+        this.#waiting = blocked;
+      },
+      onGoOn: () => {
+        this.#waiting = undefined;
+        return take();
+      },
+    });
+  }
+
+  /** What it is awaited for may be there. */
+  protected wakeWaiting(): void {
+    if (this.#waiting !== undefined) wake(this.#waiting);
   }
 }
 
 export class WaitableSet {
   readonly #members = new Set<Waitable>();
-  #wake: (() => void) | undefined;
+  /** Those with an event, the oldest first. */
+  readonly #eventful = new Set<Waitable>();
+  readonly #waiting = new Set<Blocked>();
 
   add(waitable: Waitable): void {
     this.#members.add(waitable);
-    if (waitable.hasPendingEvent) this.wake();
+    if (waitable.hasPendingEvent) this.hasEvent(waitable);
   }
 
   remove(waitable: Waitable): void {
     this.#members.delete(waitable);
+    this.#eventful.delete(waitable);
   }
 
-  wake(): void {
-    this.#wake?.();
+  hasEvent(member: Waitable): void {
+    this.#eventful.add(member);
+    for (const blocked of this.#waiting) wake(blocked);
   }
 
-  /** The event of the member that waited longest since its last one, so that none is starved. */
+  hasNoEvent(member: Waitable): void {
+    this.#eventful.delete(member);
+  }
+
+  get hasPendingEvent(): boolean {
+    return this.#eventful.size > 0;
+  }
+
   take(): GuestEvent | undefined {
-    for (const member of this.#members) {
-      const event = member.takePendingEvent();
-      if (event === undefined) continue;
-      this.#members.delete(member);
-      this.#members.add(member);
-      return event;
-    }
+    for (const member of this.#eventful) return member.takePendingEvent();
     return undefined;
   }
 
-  async wait(guest: Guest): Promise<GuestEvent> {
-    for (;;) {
-      // At once before waiting: what failed earlier woke nobody.
-      throwIfFailed(guest);
-      const event = this.take();
-      if (event !== undefined) return event;
-      this.#requireSomethingUnderWay();
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#wake = resolve;
-      await promise;
-      this.#wake = undefined;
-      if (guest.isClosed) await untilCollected();
-    }
+  /** The task waits for an event of this set: it is woken for each. */
+  startWaiting(blocked: Blocked): void {
+    this.#waiting.add(blocked);
+  }
+
+  stopWaiting(blocked: Blocked): void {
+    this.#waiting.delete(blocked);
+  }
+
+  /** Blocks the task in the midst of its code until there is an event, and gives it to `take`. */
+  await<T>(task: Task, isCancellable: boolean, take: (event: GuestEvent) => T): Promise<T> {
+    let waiting: Blocked | undefined;
+    return suspendUntil(task, {
+      isReady: () => this.hasPendingEvent,
+      isCancellable,
+      onBlocked: (blocked) => {
+        waiting = blocked;
+        this.startWaiting(blocked);
+      },
+      onGoOn: (isCancelled) => {
+        if (waiting !== undefined) this.stopWaiting(waiting);
+        return take(isCancelled ? TASK_CANCELLED : (this.take() ?? NO_EVENT));
+      },
+    });
   }
 
   drop(): void {
     if (this.#members.size > 0) trap("a waitable set was dropped with waitables in it");
-    if (this.#wake !== undefined) trap("a waitable set was dropped while a call waits for it");
-  }
-
-  #requireSomethingUnderWay(): void {
-    for (const member of this.#members) if (member.isUnderWay) return;
-    trap("the guest waits for an event that cannot come");
+    if (this.#waiting.size > 0) trap("a waitable set was dropped while a call waits for it");
   }
 }
 
-function throwIfFailed(guest: Guest): void {
-  if (guest.failure !== undefined) throw guest.fail(guest.failure.cause);
+function wake(blocked: Blocked): void {
+  blocked.task.instance.guest.scheduler.wake(blocked);
 }
 
-/** What the frames of a closed guest wait for. Only JavaScript's do, and so become garbage. */
-function untilCollected(): Promise<never> {
-  return new Promise<never>(() => {});
+export interface StackWait<T> {
+  readonly isReady: () => boolean;
+  readonly isCancellable: boolean;
+  /** Whoever makes it ready has to know of it. */
+  readonly onBlocked: (blocked: Blocked) => void;
+  /** In the stretch that goes on, before the guest does. */
+  readonly onGoOn: (isCancelled: boolean) => T;
 }
 
-/** After each wait: a failed guest ends now, and a closed one goes on waiting for good. */
-export async function requireAlive(guest: Guest): Promise<void> {
-  if (guest.isClosed) await untilCollected();
-  throwIfFailed(guest);
+/** Blocks a task on its own stack: what this gives is for `WebAssembly.Suspending`. */
+export function suspendUntil<T>(task: Task, wait: StackWait<T>): Promise<T> {
+  const { guest } = task.instance;
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const { isReady, isCancellable } = wait;
+  wait.onBlocked(task.block({ isReady, isCancellable, goOn: resolve }));
+  return guest.suspend(promise, wait.onGoOn, (cause) => guest.fail(cause));
+}
+
+/** A start function is a synchronous call, in a task of its own. */
+export function requireTask(instance: ComponentInstance): Task {
+  return instance.task ?? trap("the guest waits while it starts");
 }

@@ -1,3 +1,4 @@
+import { Entrance } from "../async/entrance.ts";
 import type { Task } from "../async/task.ts";
 import type { Guest } from "./guest.ts";
 import { HandleTable } from "./handle-table.ts";
@@ -8,8 +9,9 @@ import { trap } from "./trap.ts";
 //
 // I1. `mayLeave` is false exactly while the guest runs on behalf of lowering or lifting (`realloc`,
 //     post-return): nothing may be called from there.
-// I2. `mayEnter` is false exactly while a call is inside the instance, suspended or not.
-// I3. `task` is the innermost call into this instance; calls nest, they never interleave.
+// I2. `mayEnter` is false exactly while a stretch of a call is inside the instance: while one runs, and not while it
+//     is blocked (`Task`).
+// I3. `task` is the innermost call whose stretch is inside; stretches nest, they never interleave.
 export class ComponentInstance {
   readonly guest: Guest;
   readonly parent: ComponentInstance | undefined;
@@ -17,8 +19,7 @@ export class ComponentInstance {
   mayLeave = true;
   mayEnter = true;
   task: Task | undefined = undefined;
-  /** How often the guest asked for no further calls, and did not take it back. */
-  backpressure = 0;
+  readonly entrance = new Entrance();
 
   constructor(guest: Guest, parent: ComponentInstance | undefined) {
     this.guest = guest;
@@ -28,8 +29,15 @@ export class ComponentInstance {
 
   /** Enters this instance, and those around it that the caller is not inside of already. */
   enter(caller: ComponentInstance | undefined): void {
-    requireMayEnter(this, caller);
+    if (!this.mayEnterFrom(caller)) {
+      trap("a call entered a component instance that a call is already in");
+    }
     setMayEnter(this, caller, false);
+  }
+
+  mayEnterFrom(caller: ComponentInstance | undefined): boolean {
+    if (!this.mayEnter && !isSelfOrAncestor(this, caller)) return false;
+    return this.parent === undefined || this.parent.mayEnterFrom(caller);
   }
 
   /** Undoes `enter` of the same caller. A call that trapped never leaves: its instance is dead. */
@@ -54,14 +62,6 @@ export class ComponentInstance {
 }
 
 type Caller = ComponentInstance | undefined;
-
-function requireMayEnter(callee: ComponentInstance, caller: Caller): void {
-  for (let entered: Caller = callee; entered !== undefined; entered = entered.parent) {
-    if (!entered.mayEnter && !isSelfOrAncestor(entered, caller)) {
-      trap("a call entered a component instance that a call is already in");
-    }
-  }
-}
 
 function setMayEnter(callee: ComponentInstance, caller: Caller, mayEnter: boolean): void {
   for (let entered: Caller = callee; entered !== undefined; entered = entered.parent) {

@@ -10,6 +10,7 @@
 import type { ResourceId } from "../component/types.ts";
 import { Meter } from "../core/meter.ts";
 import type { Bounds } from "../engine.ts";
+import { Scheduler } from "../async/scheduler.ts";
 import { ComponentInstance } from "./component-instance.ts";
 import type { ResourceType } from "./resources.ts";
 import { uncatchableTrap } from "./trap.ts";
@@ -22,7 +23,7 @@ export interface GuestLimits {
    * name the same bytes many times, so that the guest's own memory bounds nothing.
    */
   readonly liftedBytesMax: number;
-  /** Asynchronous imports that may be under way at once. */
+  /** Asynchronous calls, of the host and between components, that may be under way at once. */
   readonly subtasksMax: number;
 }
 
@@ -41,6 +42,7 @@ export interface GuestFailure {
 export class Guest {
   readonly limits: GuestLimits;
   readonly meter: Meter;
+  readonly scheduler: Scheduler;
   readonly #bounds: Bounds;
   /** What is left of `liftedBytesMax` for the values that are being lifted. */
   liftableBytes = 0;
@@ -56,6 +58,7 @@ export class Guest {
     this.limits = limits;
     this.#bounds = bounds;
     this.meter = new Meter(bounds, this);
+    this.scheduler = new Scheduler(this);
   }
 
   get failure(): GuestFailure | undefined {
@@ -85,7 +88,10 @@ export class Guest {
 
   /** Keeps the failure, and gives what to throw through the guest's frames in its place (G2). */
   fail(cause: unknown): Error {
-    this.#failure ??= { cause };
+    if (this.#failure === undefined) {
+      this.#failure = { cause };
+      this.scheduler.failed(cause);
+    }
     return uncatchableTrap();
   }
 
@@ -96,7 +102,7 @@ export class Guest {
    */
   suspend<T, R>(
     pending: Promise<T>,
-    onFulfilled: (value: T) => R,
+    onFulfilled: (value: T) => R | Promise<R>,
     onRejected: (cause: unknown) => Error,
   ): Promise<R> {
     this.suspended();

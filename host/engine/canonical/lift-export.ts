@@ -1,5 +1,5 @@
-// What `canon lift` of a synchronous core function is: the host's way into the guest. Compiled once
-// for each function of a plan; the instance comes with each call.
+// What `canon lift` of a function of a synchronous type is: a way into the guest. Compiled once for each function of a
+// plan; the instance comes with each call.
 //
 // F1. Results are lifted before post-return runs, which may free them.
 // F2. A call that fails leaves the instance entered: nobody can call into it again.
@@ -44,12 +44,7 @@ export function compileLiftedExport(type: FuncType, options: LiftOptions): Lifte
     FLAT_PARAMS_MAX,
   );
   const result = compileLiftedResult(type.result, stringEncoding);
-  const finish = (
-    export_: CoreExport,
-    caller: ComponentInstance | undefined,
-    task: Task,
-    returned: CoreValue | void,
-  ): ComponentValue => {
+  const finish = (export_: CoreExport, task: Task, returned: CoreValue | void): ComponentValue => {
     const { cx, postReturn } = export_;
     const { instance } = cx;
     cx.startLifting();
@@ -62,20 +57,19 @@ export function compileLiftedExport(type: FuncType, options: LiftOptions): Lifte
       );
       instance.mayLeave = true;
     }
-    task.end();
-    instance.leave(caller);
+    task.exit();
     return value;
   };
   return {
     call: (export_, args, caller) => {
       const { cx, core } = export_;
-      cx.instance.enter(caller);
       const task = new Task(cx.instance);
+      task.begin(caller);
       const returned = core(...params.lower(cx, args));
       if (returned instanceof Promise) {
-        return returned.then((value) => finish(export_, caller, task, value));
+        return returned.then((value) => finish(export_, task, value));
       }
-      return finish(export_, caller, task, returned);
+      return finish(export_, task, returned);
     },
   };
 }

@@ -2,10 +2,13 @@
 // the host, and lowers its result. Compiled once for each function of a plan, bound for each instance.
 //
 // L1. A synchronous host function costs no promise. One that may suspend returns a promise only
-//     when it really waits; the linker wraps the core function with `WebAssembly.Suspending`.
+//     when it really waits; the linker wraps the core function with `WebAssembly.Suspending`. Where its type is async,
+//     an asynchronous call blocks, and others in the guest go on; else nobody there can tell that time passes.
 // L2. Whatever the host throws ends the guest (G2): failures that a guest may see are values.
 // L3. A promise that settles after the guest was closed changes nothing.
 
+import type { Task } from "../async/task.ts";
+import { suspendUntil } from "../async/waitable-set.ts";
 import { containsBorrow } from "../component/type-parts.ts";
 import type { ComponentValue, FuncType } from "../component/types.ts";
 import type { Guest } from "./guest.ts";
@@ -14,7 +17,6 @@ import { FLAT_PARAMS_MAX, FLAT_RESULTS_MAX } from "./layout.ts";
 import { requireMayLeave } from "./leave.ts";
 import { Loans } from "./resources.ts";
 import { compileLoweredResult, compileSequence } from "./signature.ts";
-import type { LoweredResult } from "./signature.ts";
 import type { StringEncoding } from "./strings.ts";
 import { trap } from "./trap.ts";
 
@@ -50,7 +52,11 @@ export function compileLoweredImport(type: FuncType, options: LowerOptions): Low
         const address = flat[params.coreLength];
         if (returned instanceof Promise) {
           if (!suspends) throw new TypeError("a host function that may not suspend gave a promise");
-          return settleLater(cx, returned, result, address, loans);
+          const finish = (value: ComponentValue): CoreValue | void => {
+            loans?.giveBack();
+            return result.lower(cx, value, address);
+          };
+          return settleLater(cx, returned, finish, type.async);
         }
         loans?.giveBack();
         return result.lower(cx, returned, address);
@@ -96,17 +102,33 @@ function requireOpen(guest: Guest): void {
 function settleLater(
   cx: GuestContext,
   pending: Promise<ComponentValue>,
-  result: LoweredResult,
-  address: CoreValue | undefined,
-  loans: Loans | undefined,
+  finish: (value: ComponentValue) => CoreValue | void,
+  isAsync: boolean,
 ): CoreResult {
-  const { guest } = cx.instance;
-  return guest.suspend(
-    pending,
-    (value) => {
-      loans?.giveBack();
-      return result.lower(cx, value, address);
+  const { guest, task } = cx.instance;
+  if (isAsync && task?.canBlock === true) return blockUntilSettled(task, pending, finish);
+  return guest.suspend(pending, finish, (cause) => guest.fail(cause));
+}
+
+function blockUntilSettled(
+  task: Task,
+  pending: Promise<ComponentValue>,
+  finish: (value: ComponentValue) => CoreValue | void,
+): CoreResult {
+  const { scheduler } = task.instance.guest;
+  let settled: PromiseSettledResult<ComponentValue> | undefined;
+  return suspendUntil(task, {
+    isReady: () => settled !== undefined,
+    isCancellable: false,
+    onBlocked: (blocked) => {
+      scheduler.expect(pending, (outcome) => {
+        settled = outcome;
+        scheduler.wake(blocked);
+      });
     },
-    (cause) => guest.fail(cause),
-  );
+    onGoOn: () => {
+      if (settled?.status !== "fulfilled") throw settled?.reason;
+      return finish(settled.value);
+    },
+  });
 }

@@ -194,9 +194,8 @@ function destroy(type: ResourceType, rep: number, caller: ComponentInstance | un
   if (definedBy === undefined || destructor === undefined) return;
   // The resource ended with its guest, none of whose code may run any more.
   if (definedBy.guest.isClosed || definedBy.guest.failure !== undefined) return;
-  definedBy.enter(caller);
   const task = new Task(definedBy);
+  task.begin(caller);
   definedBy.guest.meter.directly(() => destructor(rep));
-  task.end();
-  definedBy.leave(caller);
+  task.exit();
 }

@@ -196,25 +196,11 @@ describe("what is inconsistent in itself is malformed", () => {
 describe("what toolchains do not make is refused by name", () => {
   test.each([
     [
-      "an async export without a callback",
-      `${MODULE}
-      (func async (param "x" u32) (result u32) (canon lift (core func $c "run") async))`,
-    ],
-    [
       "a lifted function that is not the export of a core module",
       `
       (import "test:host/things@1.2.3" (instance $t (export "wait" (func (param "x" u32) (result u32)))))
       (core func $wait (canon lower (func $t "wait")))
       (func (param "x" u32) (result u32) (canon lift (core func $wait)))`,
-    ],
-    [
-      "an async call between components",
-      `
-      (core module $m (func (export "run") (result i32) i32.const 0)
-        (func (export "cb") (param i32 i32 i32) (result i32) i32.const 0))
-      (core instance $c (instantiate $m))
-      (func $f async (canon lift (core func $c "run") async (callback (core func $c "cb"))))
-      (core func (canon lower (func $f)))`,
     ],
   ])("%s", async (message, text) => {
     const error = await refusal(text);

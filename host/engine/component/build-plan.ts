@@ -464,9 +464,6 @@ class Planner {
     const { options } = definition;
     const { type } = scope.get("type", definition.type, offset);
     if (type.kind !== "func") throw malformed("expected the type of a function to lift", offset);
-    if (options.async && options.callback === null) {
-      throw unsupported("an async export without a callback", offset);
-    }
     if (options.async && !type.type.async) {
       throw malformed("expected an async function type for the option async", offset);
     }
@@ -476,7 +473,6 @@ class Planner {
     const postReturn = this.#optionalCoreFunc(options.postReturn, "post-return", scope, offset);
     const callback = this.#optionalCoreFunc(options.callback, "a callback", scope, offset);
     const lift: PendingLift = {
-      isAsync: options.async,
       number: undefined,
       make: () => {
         this.#budget.spendTypeNodes(type.nodes, offset);
@@ -522,9 +518,6 @@ class Planner {
     }
     if (options.async && options.memory === null) {
       throw malformed("expected the option memory with the option async", offset);
-    }
-    if (origin.kind === "lift" && (options.async || origin.lift.isAsync)) {
-      throw unsupported("an async call between components", offset);
     }
     const { memory, realloc } = this.#memoryOptions(options, scope, offset);
     this.#requireOptions(type, options, "lower", offset);

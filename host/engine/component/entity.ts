@@ -32,7 +32,6 @@ export interface PendingTrampoline {
 
 /** A function that the component exports; it becomes a part of the plan when something calls it. */
 export interface PendingLift {
-  readonly isAsync: boolean;
   readonly make: () => LiftPlan;
   number: number | undefined;
 }

@@ -164,7 +164,7 @@ export type TrampolinePlan =
 export function isSuspending(trampoline: TrampolinePlan): boolean {
   const { kind } = trampoline;
   if (kind === "lower-host") return trampoline.suspends && !trampoline.async;
-  return kind === "waitable-set-wait" || kind === "thread-yield";
+  return kind === "waitable-set-wait" || kind === "thread-yield" || kind === "subtask-cancel";
 }
 
 export interface LiftPlan {

@@ -105,7 +105,7 @@ export class LinkedInstance implements Instance {
   #bind(name: string): ExportedFunction {
     const lift = this.#prepared.exports.get(name);
     if (lift === undefined) throw new Error(`the world has no export ${name}`);
-    const exported = lift.bind(this.#thawed(), true);
+    const exported = lift.bind(this.#thawed());
     this.#functions ??= new Map();
     this.#functions.set(name, exported);
     return exported;

@@ -1,4 +1,5 @@
 import { compileAsyncExport } from "../async/lift-async-export.ts";
+import type { AsyncCoreExport, AsyncLiftedExport } from "../async/lift-async-export.ts";
 import type { CoreFunction } from "../canonical/guest-context.ts";
 import { compileLiftedExport } from "../canonical/lift-export.ts";
 import type { CoreExport, LiftedExport } from "../canonical/lift-export.ts";
@@ -10,49 +11,70 @@ import type { Linking } from "./linking.ts";
 export type ExportedFunction = (args: readonly ComponentValue[]) => ComponentValue;
 
 /** An exported function of the plan, compiled at most once, and bound for each instance that calls it. */
-export interface PreparedLift {
+export type PreparedLift = PreparedSyncLift | PreparedAsyncLift;
+
+interface PreparedBase {
   readonly plan: LiftPlan;
-  /** Undefined for an async export, which no other component can call. */
-  readonly adaptable: AdaptableLift | undefined;
-  /** `canSuspend`: give the call a stack of its own, on which it can wait. */
-  readonly bind: (linking: Linking, canSuspend: boolean) => ExportedFunction;
+  /** For the host. Its calls have a stack of their own, on which they can wait. */
+  readonly bind: (linking: Linking) => ExportedFunction;
 }
 
-export interface AdaptableLift {
+export interface PreparedSyncLift extends PreparedBase {
+  readonly kind: "sync";
   /** Compiled when it is first asked for. */
   readonly exported: () => LiftedExport;
-  readonly bind: (linking: Linking, canSuspend: boolean) => CoreExport;
+  /** For another component; `canSuspend`: on a stack of its own. */
+  readonly bindCore: (linking: Linking, canSuspend: boolean) => CoreExport;
+}
+
+/** Of a function of an async type. */
+export interface PreparedAsyncLift extends PreparedBase {
+  readonly kind: "async";
+  readonly exported: () => AsyncLiftedExport;
+  readonly bindCore: (linking: Linking) => AsyncCoreExport;
 }
 
 export function prepareLift(plan: LiftPlan): PreparedLift {
+  return plan.type.async ? prepareAsyncLift(plan) : prepareSyncLift(plan);
+}
+
+function prepareAsyncLift(plan: LiftPlan): PreparedAsyncLift {
   const { callback } = plan;
-  if (plan.async && callback !== null) {
-    const exported = compileAsyncExport(plan.type, plan);
-    return {
-      plan,
-      adaptable: undefined,
-      bind: (linking, canSuspend) => {
-        const coreExport = {
-          cx: linking.context(plan.context),
-          core: onStack(linking, plan.coreFunc, canSuspend),
-          callback: onStack(linking, callback, canSuspend),
-        };
-        return (args) => exported.call(coreExport, args);
-      },
-    };
-  }
+  let compiled: AsyncLiftedExport | undefined;
+  const exported = (): AsyncLiftedExport => (compiled ??= compileAsyncExport(plan.type, plan));
+  const bindCore = (linking: Linking): AsyncCoreExport => ({
+    cx: linking.context(plan.context),
+    core: onStack(linking, plan.coreFunc, true),
+    callback: callback === null ? undefined : onStack(linking, callback, true),
+    postReturn: linking.optionalCoreFunction(plan.postReturn),
+  });
+  return {
+    kind: "async",
+    plan,
+    exported,
+    bindCore,
+    bind: (linking) => {
+      const coreExport = bindCore(linking);
+      return (args) => exported().call(coreExport, args);
+    },
+  };
+}
+
+function prepareSyncLift(plan: LiftPlan): PreparedSyncLift {
   let compiled: LiftedExport | undefined;
   const exported = (): LiftedExport => (compiled ??= compileLiftedExport(plan.type, plan));
-  const bind = (linking: Linking, canSuspend: boolean): CoreExport => ({
+  const bindCore = (linking: Linking, canSuspend: boolean): CoreExport => ({
     cx: linking.context(plan.context),
     core: onStack(linking, plan.coreFunc, canSuspend),
     postReturn: linking.optionalCoreFunction(plan.postReturn),
   });
   return {
+    kind: "sync",
     plan,
-    adaptable: { exported, bind },
-    bind: (linking, canSuspend) => {
-      const coreExport = bind(linking, canSuspend);
+    exported,
+    bindCore,
+    bind: (linking) => {
+      const coreExport = bindCore(linking, true);
       return (args) => exported().call(coreExport, args);
     },
   };

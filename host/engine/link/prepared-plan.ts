@@ -1,5 +1,5 @@
 import { isSuspending, readPlan } from "../component/plan.ts";
-import type { CoreImport, CoreImportSource, LinkStep, Plan } from "../component/plan.ts";
+import type { CoreImport, CoreImportSource, LiftPlan, LinkStep, Plan } from "../component/plan.ts";
 import type { CompiledComponent } from "../engine.ts";
 import { Freezer } from "./freezer.ts";
 import { prepareLift } from "./prepared-lift.ts";
@@ -91,13 +91,14 @@ function contextsThatMayWait(plan: Plan): (context: number) => boolean {
   );
   const waiting = new Set<number>();
   const mayWait = (context: number): boolean => waiting.has(required(instances, context));
+  const callMayWait = ({ type, context }: LiftPlan): boolean => type.async || mayWait(context);
   let before: number;
   do {
     before = waiting.size;
     for (const trampoline of trampolines) {
       const waits =
         trampoline.kind === "lower-lift"
-          ? mayWait(required(plan.lifts, trampoline.lift).context)
+          ? callMayWait(required(plan.lifts, trampoline.lift))
           : isSuspending(trampoline);
       if (!waits) continue;
       waiting.add(

@@ -1,4 +1,6 @@
 import * as builtins from "../async/builtins.ts";
+import { compileComponentCall } from "../async/call-component.ts";
+import type { LoweredComponentCall } from "../async/call-component.ts";
 import { compileTaskReturn } from "../async/lift-async-export.ts";
 import { compileAsyncLoweredImport } from "../async/lower-async-import.ts";
 import { compileLoweredImport } from "../canonical/lower-host-function.ts";
@@ -9,7 +11,7 @@ import type { CoreFunction } from "../canonical/guest-context.ts";
 import type { TrampolinePlan } from "../component/plan.ts";
 import type { ComponentValue } from "../component/types.ts";
 import type { Linking } from "./linking.ts";
-import type { PreparedLift } from "./prepared-lift.ts";
+import type { PreparedAsyncLift, PreparedLift, PreparedSyncLift } from "./prepared-lift.ts";
 
 /** Makes a core function of one instance. */
 export type BindTrampoline = (linking: Linking) => WebAssembly.ImportValue;
@@ -34,9 +36,10 @@ export function prepareTrampoline(
       return (linking) => taskReturn(linking.context(plan.context));
     }
     case "waitable-set-wait":
-      return (linking) => suspending(builtins.waitableSetWait(linking.context(plan.context)));
+      return (linking) =>
+        suspending(builtins.waitableSetWait(linking.context(plan.context), plan.cancellable));
     case "waitable-set-poll":
-      return (linking) => builtins.waitableSetPoll(linking.context(plan.context));
+      return (linking) => builtins.waitableSetPoll(linking.context(plan.context), plan.cancellable);
     case "resource-new":
     case "resource-drop":
     case "resource-rep":
@@ -74,9 +77,9 @@ function bindBuiltin(
     case "context-set":
       return builtins.contextSet(instance, plan.slot);
     case "thread-yield":
-      return suspending(builtins.threadYield(instance));
+      return suspending(builtins.threadYield(instance, plan.cancellable));
     case "subtask-cancel":
-      return builtins.subtaskCancel(instance, plan.async);
+      return suspending(builtins.subtaskCancel(instance, plan.async));
     case "task-cancel":
       return builtins.taskCancel(instance);
     case "waitable-set-new":
@@ -132,20 +135,39 @@ function prepareAdaptedCall(
   mayWait: (context: number) => boolean,
 ): BindTrampoline {
   const lift = lifts[plan.lift];
-  const callee = lift?.adaptable;
-  if (lift === undefined || callee === undefined) {
-    throw new Error("a plan adapts a function that it does not have");
-  }
+  if (lift === undefined) throw new Error("a plan adapts a function that it does not have");
+  return lift.kind === "async"
+    ? prepareAsyncCall(plan, lift)
+    : prepareSyncCall(plan, lift, mayWait(lift.plan.context));
+}
+
+function prepareAsyncCall(
+  plan: TrampolinePlan & { kind: "lower-lift" },
+  lift: PreparedAsyncLift,
+): BindTrampoline {
+  let lower: LoweredComponentCall | undefined;
+  const compile = (): LoweredComponentCall =>
+    (lower ??= compileComponentCall(lift.plan.type, plan, lift.exported()));
+  return (linking) => {
+    const cx = linking.context(plan.context);
+    return suspending(whenCalled(() => compile()(cx, lift.bindCore(linking))));
+  };
+}
+
+function prepareSyncCall(
+  plan: TrampolinePlan & { kind: "lower-lift" },
+  lift: PreparedSyncLift,
+  suspends: boolean,
+): BindTrampoline {
   const { stringEncoding } = plan;
-  const suspends = mayWait(lift.plan.context);
   let lower: LoweredImport | undefined;
   const compile = (): LoweredImport =>
     (lower ??= compileLoweredImport(lift.plan.type, { stringEncoding, suspends }));
   return (linking) => {
     const cx = linking.context(plan.context);
-    const coreExport = callee.bind(linking, suspends);
+    const coreExport = lift.bindCore(linking, suspends);
     const host = (...args: readonly ComponentValue[]): ComponentValue =>
-      callee.exported().call(coreExport, args, cx.instance);
+      lift.exported().call(coreExport, args, cx.instance);
     const coreFunction = whenCalled(() => compile()(cx, host, undefined));
     return suspends ? suspending(coreFunction) : coreFunction;
   };
