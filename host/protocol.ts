@@ -18,6 +18,8 @@ export type ExecutorRequest =
       readonly component: CompiledComponent;
       readonly app: AppIdentity;
       readonly limits: AppLimits;
+      /** Nobody waits for it yet: there is time to make an instance too. */
+      readonly isAhead: boolean;
     }
   | { readonly kind: "forget"; readonly revisionKey: string }
   | { readonly kind: "invoke"; readonly invocation: Invocation }

@@ -36,10 +36,17 @@ import { WriteGate } from "./write-gate.ts";
  */
 const STARTS_PER_TURN = 8;
 
+/** In place of the number of an invocation: those count from 1. */
+const AHEAD = 0;
+/** How often an instance that is made ahead gets fuel for its start: about a slice of compiled code. */
+const AHEAD_GRANTS_MAX = 10;
+
 interface Revision {
   readonly app: AppIdentity;
   readonly limits: AppLimits;
   readonly component: CompiledComponent;
+  /** Longer than is spent on an instance ahead of its first invocation; or it does not start at all. */
+  startsForLong: boolean;
 }
 
 interface Running {
@@ -62,6 +69,9 @@ interface Running {
 //     started last, and whose guest holds the thread, can be read from outside, also when it is gone.
 // X4. A log entry leaves at once: what a function said before it fell into an endless loop is what its
 //     author needs.
+// X5. Where an instance for the next invocation is made ahead (of what was just deployed, or serves each
+//     invocation with an instance of its own), it takes nothing from anyone: no turn, no memory and no idle instance.
+//     What it has computed is charged to its first invocation.
 export class Executor {
   readonly #engine: Engine;
   readonly #state: StateClient;
@@ -116,8 +126,9 @@ export class Executor {
   receive(request: ExecutorRequest): void {
     switch (request.kind) {
       case "prepare":
-        this.#revisions.set(request.revisionKey, request);
+        this.#revisions.set(request.revisionKey, { ...request, startsForLong: false });
         this.#prepare(request.component);
+        if (request.isAhead) this.#makeAheadSoon(request.revisionKey);
         break;
       case "forget":
         this.#revisions.delete(request.revisionKey);
@@ -186,19 +197,21 @@ export class Executor {
       return true;
     }
     let pooled = this.#pool.take(invocation.revisionKey);
-    const coldStart = pooled === undefined;
     if (pooled === undefined && !this.#pool.reserve()) return false;
     // From here on code of the guest may run: its start functions.
     Atomics.store(this.#cells, EXECUTOR_CELLS.started, invocation.sequence);
     if (pooled === undefined) {
       try {
-        pooled = this.#instantiate(invocation);
+        pooled = this.#instantiate(invocation.revisionKey, invocation.sequence);
       } catch (error) {
         this.#pool.release();
         this.#settleUnstarted(invocation, toOutcomeError(error));
         return true;
       }
+    } else {
+      pooled.scope.start(invocation.sequence, pooled.wasCalled ? 0 : pooled.scope.cpuMs);
     }
+    const coldStart = !pooled.wasCalled;
     const running: Running = {
       invocation,
       pooled,
@@ -208,7 +221,7 @@ export class Executor {
       isCancelled: false,
     };
     this.#running.set(invocation.invocationId, running);
-    if (!coldStart) pooled.scope.start(invocation.sequence);
+    pooled.wasCalled = true;
     pooled.scope.begin(invocation);
     pooled.instance
       .call("handle", [invocation.functionName, invocation.input])
@@ -231,7 +244,32 @@ export class Executor {
     }
   }
 
-  #instantiate({ revisionKey, sequence }: Invocation): PooledInstance {
+  #makeAheadSoon(revisionKey: string): void {
+    setImmediate(() => this.#makeAhead(revisionKey));
+  }
+
+  /**
+   * An instance that the next invocation of a revision finds made (X5). Where that fails, or there is no
+   * room, the invocation makes one, and whoever waits for it is told what is wrong.
+   */
+  #makeAhead(revisionKey: string): void {
+    const revision = this.#revisions.get(revisionKey);
+    if (revision === undefined || revision.startsForLong || this.#draining) return;
+    if (this.#queue.length > 0 || this.#pool.hasIdle(revisionKey)) return;
+    if (!this.#pool.reserveFree()) return;
+    try {
+      const pooled = this.#instantiate(revisionKey, AHEAD);
+      pooled.scope.end();
+      this.#pool.give(pooled, 1, Date.now());
+    } catch (error) {
+      this.#pool.release();
+      // It would be tried after each invocation, and nobody pays for that.
+      revision.startsForLong = !(error instanceof RangeError);
+    }
+  }
+
+  /** `sequence`: of the invocation that it is made for, or `AHEAD`. */
+  #instantiate(revisionKey: string, sequence: number): PooledInstance {
     const revision = this.#revisions.get(revisionKey);
     assert(revision !== undefined);
     const scope = new InstanceScope({
@@ -250,22 +288,32 @@ export class Executor {
     };
     const { tenantId } = revision.app;
     const use = { tenantId, bytes: 0 };
+    let isAhead = sequence === AHEAD;
+    let grants = 0;
     this.#made = use;
     scope.start(sequence);
     try {
       const instance = this.#engine.instantiate(revision.component, links, {
         memoryBytesMax: revision.limits.memoryBytesMax,
         takeMemory: (bytes) => {
-          if (!this.#memory.take(tenantId, bytes)) return false;
-          use.bytes += bytes;
-          return true;
+          const isTaken = isAhead
+            ? this.#memory.takeFree(tenantId, bytes)
+            : this.#memory.take(tenantId, bytes);
+          if (isTaken) use.bytes += bytes;
+          return isTaken;
         },
-        onFuelSpent: (canWait) => scope.fuelSpent(canWait),
+        onFuelSpent: (canWait) => {
+          if (!isAhead) return scope.fuelSpent(canWait);
+          grants += 1;
+          if (grants > AHEAD_GRANTS_MAX) throw new Error("it starts for too long");
+          return undefined;
+        },
         onYield: () => scope.yielded(),
         onSuspend: () => scope.suspended(),
         onResume: () => scope.resumed(),
       });
-      return { revisionKey, instance, scope, idleSinceMs: 0 };
+      isAhead = false;
+      return { revisionKey, instance, scope, idleSinceMs: 0, wasCalled: false };
     } catch (error) {
       scope.end();
       throw error;
@@ -304,8 +352,8 @@ export class Executor {
       !instance.isDead &&
       instance.memoryBytes <= this.#tuning.idleInstanceBytesMax &&
       this.#revisions.has(pooled.revisionKey);
-    if (!isKept) this.#pool.release();
-    else this.#pool.give(pooled, scope.limits.idleInstancesMax, Date.now());
+    if (isKept) this.#pool.give(pooled, scope.limits.idleInstancesMax, Date.now());
+    else this.#pool.release();
     const outcome: Outcome =
       output === undefined
         ? {
@@ -319,6 +367,9 @@ export class Executor {
     const opened = running.isCancelled ? undefined : gate.open();
     if (opened === undefined) this.#answer(invocation.invocationId, outcome);
     else this.#held.hold(invocation.invocationId, outcome, opened).catch(rethrow);
+    // When the answer has left: both take as long as a call, or longer.
+    if (scope.limits.idleInstancesMax === 0) this.#makeAheadSoon(pooled.revisionKey);
+    else if (this.#pool.hasTooManyLinked) setImmediate(() => this.#pool.freezeOne(Date.now()));
   }
 
   #settleUnstarted(invocation: Invocation, error: ErrorWire): void {

@@ -43,7 +43,7 @@ function pooled(revisionKey: string, onFreeze = (): void => {}): PooledInstance 
     turns: new Turns(),
     sliceMs: 1,
   });
-  return { revisionKey, instance: fakeInstance(onFreeze), scope, idleSinceMs: 0 };
+  return { revisionKey, instance: fakeInstance(onFreeze), scope, idleSinceMs: 0, wasCalled: true };
 }
 
 function add(pool: InstancePool, revisionKey: string, nowMs: number, idleMax = 10): PooledInstance {
@@ -145,10 +145,14 @@ describe("of many idle instances", () => {
     expect(frozen).toEqual([]);
   });
 
-  test("the longest idle one is frozen with each that is given back later", () => {
-    const { frozen, giveOneMore } = manyIdle(LINKED_IDLE_MAX + 1);
-    giveOneMore(NEXT_MS);
-    giveOneMore(NEXT_MS);
+  test("the longest idle one is frozen after each that is given back later, and not before", () => {
+    const { pool, frozen, giveOneMore } = manyIdle(LINKED_IDLE_MAX);
+    pool.freezeOne(NEXT_MS);
+    for (let more = 0; more < 2; more += 1) {
+      giveOneMore(NEXT_MS);
+      expect(frozen.length).toBe(more);
+      pool.freezeOne(NEXT_MS);
+    }
     expect(frozen).toEqual([0, 1]);
   });
 

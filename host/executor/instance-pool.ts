@@ -8,6 +8,8 @@ export interface PooledInstance {
   readonly instance: Instance;
   readonly scope: InstanceScope;
   idleSinceMs: number;
+  /** It was made ahead, and is as new, where not. */
+  wasCalled: boolean;
 }
 
 /** Idle instances that stay linked for good: V8 takes 130 KB of heap for a QuickJS guest, and 0.1 ms of each major collection. */
@@ -26,7 +28,7 @@ const FROZEN_BYTES_PER_SWEEP = 32 * 1024 * 1024;
 // I3. A dead instance is never idle.
 // I4. There are never more than `instancesMax`: each reserves address space, whether it runs or not,
 //     as long as it is not frozen.
-// I5. Past `LINKED_IDLE_MAX`, the instances that are idle longest are frozen: one with each that is
+// I5. Past `LINKED_IDLE_MAX`, the instances that are idle longest are frozen: one after each that is
 //     given back, some with each sweep.
 export class InstancePool {
   readonly #instancesMax: number;
@@ -43,6 +45,14 @@ export class InstancePool {
 
   get idleInstances(): number {
     return this.#idleInstances;
+  }
+
+  hasIdle(revisionKey: string): boolean {
+    return this.#idle.has(revisionKey);
+  }
+
+  get hasTooManyLinked(): boolean {
+    return this.#linked.size > LINKED_IDLE_MAX;
   }
 
   *idle(): Generator<PooledInstance> {
@@ -86,6 +96,13 @@ export class InstancePool {
     return true;
   }
 
+  /** Makes room for one more instance where that costs no other. */
+  reserveFree(): boolean {
+    if (this.#instances >= this.#instancesMax) return false;
+    this.#instances += 1;
+    return true;
+  }
+
   /** Gives back the room of an instance that could not be made, or is dead. */
   release(): void {
     assert(this.#instances > 0);
@@ -105,6 +122,10 @@ export class InstancePool {
     this.#idleInstances += 1;
     this.#idle.set(pooled.revisionKey, stack);
     this.#linked.add(pooled);
+  }
+
+  /** Freezes the longest idle one, where too many are linked. */
+  freezeOne(nowMs: number): void {
     this.#freezeLongestIdle(nowMs - LINKED_IDLE_MS);
   }
 
@@ -138,7 +159,7 @@ export class InstancePool {
 
   /** One that is idle since `untilMs` or longer; the bytes of its memory, or undefined where there is none. */
   #freezeLongestIdle(untilMs: number): number | undefined {
-    if (this.#linked.size <= LINKED_IDLE_MAX) return undefined;
+    if (!this.hasTooManyLinked) return undefined;
     const [pooled] = this.#linked;
     if (pooled === undefined || pooled.idleSinceMs > untilMs) return undefined;
     // One that cannot be frozen is not asked again before its next call.

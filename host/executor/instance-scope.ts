@@ -76,10 +76,13 @@ export class InstanceScope implements Timed {
     this.#cpuMs += ms;
   }
 
-  /** From here on the guest computes for the invocation of this number, perhaps with its start functions. */
-  start(sequence: number): void {
+  /**
+   * From here on the guest computes for the invocation of this number, perhaps with its start functions.
+   * `ranMs`: what it computed for it already, before it was there.
+   */
+  start(sequence: number, ranMs = 0): void {
     this.#sequence = sequence;
-    this.#cpuMs = 0;
+    this.#cpuMs = ranMs;
     this.resumed();
   }
 

@@ -56,6 +56,13 @@ export class MemoryBudget {
     return true;
   }
 
+  /** The same, of what nobody has, as far as that is known without counting. */
+  takeFree(tenantId: string, bytes: number): boolean {
+    const isFree = this.#hasRoom(tenantId, bytes);
+    if (isFree) this.#add(tenantId, bytes);
+    return isFree;
+  }
+
   #hasRoom(tenantId: string, bytes: number): boolean {
     return this.#bytes + bytes <= this.#limits.bytesMax && this.#hasTenantRoom(tenantId, bytes);
   }

@@ -260,7 +260,7 @@ export class Scheduler {
     }
     const executor = this.#place(slot);
     if (executor !== undefined && revision.component !== undefined) {
-      this.#prepareOn(executor, revision, revision.component);
+      this.#prepareOn(executor, revision, revision.component, true);
     }
   }
 
@@ -553,7 +553,7 @@ export class Scheduler {
     assert(revision.component !== undefined);
     this.#loadedAhead.delete(revision);
     if (!revision.preparedOn.has(executor)) {
-      this.#prepareOn(executor, revision, revision.component);
+      this.#prepareOn(executor, revision, revision.component, false);
     }
     executor.own(slot.tenant.tenantId, performance.now());
     const sequence = executor.nextSequence(slot.estimateUs);
@@ -578,7 +578,12 @@ export class Scheduler {
     });
   }
 
-  #prepareOn(executor: ExecutorHandle, revision: Revision, component: CompiledComponent): void {
+  #prepareOn(
+    executor: ExecutorHandle,
+    revision: Revision,
+    component: CompiledComponent,
+    isAhead: boolean,
+  ): void {
     revision.preparedOn.add(executor);
     executor.send({
       kind: "prepare",
@@ -586,6 +591,7 @@ export class Scheduler {
       component,
       app: revision.app.identity,
       limits: revision.app.executorLimits,
+      isAhead,
     });
   }
 
