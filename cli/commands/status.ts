@@ -6,6 +6,14 @@ import { formatDuration } from "../terminal.ts";
 
 const STATUS_TIMEOUT_MS = 5_000;
 
+function describeReadiness(readiness: Readiness): string {
+  const { executors, inFlight, queued } = readiness;
+  const ready = `${readiness.status}: ${executors} ${executors === 1 ? "executor" : "executors"}`;
+  // A host tells these to its admin alone.
+  if (inFlight === undefined || queued === undefined) return ready;
+  return `${ready}, ${inFlight} in flight, ${queued} queued`;
+}
+
 export function registerStatus(program: Command, open: OpenContext): void {
   program
     .command("status")
@@ -52,7 +60,7 @@ async function status({ client, terminal, settings }: CommandContext): Promise<v
     [
       `host     ${settings.url} (from ${settings.urlSource})`,
       `version  ${health.version}, up ${formatDuration(health.uptimeMs)}`,
-      `state    ${readiness.status}: ${readiness.executors} ${readiness.executors === 1 ? "executor" : "executors"}, ${readiness.inFlight} in flight, ${readiness.queued} queued`,
+      `state    ${describeReadiness(readiness)}`,
       `token    ${describeToken()}`,
     ].join("\n"),
   );

@@ -470,7 +470,7 @@ export const Readiness = Type.Object({
     description: "`no-executor` while none is ready: invocations wait, or are refused.",
   }),
   executors: Type.Integer({ description: "Those that are ready." }),
-  queued: Type.Integer(),
-  inFlight: Type.Integer(),
+  queued: Type.Optional(Type.Integer({ description: "For the admin's token alone." })),
+  inFlight: Type.Optional(Type.Integer({ description: "For the admin's token alone." })),
 });
 export type Readiness = Static<typeof Readiness>;

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import Fastify from "fastify";
@@ -30,11 +31,11 @@ const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
 
 /** Builds the HTTP surface without listening, so that tests drive it with `inject`. */
 export async function buildServer(plane: ControlPlane): Promise<FastifyInstance> {
-  const nextRequestId = requestIds();
   const app = Fastify({
     // One line for each request would cost more than the request; failures are logged by the handler.
     logger: false,
-    genReqId: nextRequestId,
+    // Random: numbers in a row would tell a tenant how many requests of others came between two of its own.
+    genReqId: () => randomUUID(),
     bodyLimit: plane.config.requestBodyBytesMax,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
@@ -42,7 +43,7 @@ export async function buildServer(plane: ControlPlane): Promise<FastifyInstance>
     // A host that drains says so by its own code, where it matters.
     return503OnClosing: false,
     routerOptions: { maxParamLength: PATH_PART_CHARS_MAX },
-    clientErrorHandler: (error, socket) => answerClientError(error, socket, nextRequestId()),
+    clientErrorHandler: (error, socket) => answerClientError(error, socket, randomUUID()),
     frameworkErrors: (error, request, reply) => {
       problemHandler(plane.logger)(error, request, reply);
     },
@@ -109,16 +110,6 @@ function watchClients(app: FastifyInstance, config: HostConfig): void {
     watch.endBody(request);
     done();
   });
-}
-
-/** Unique in this process and, by the time it starts with, in all that ran before it. */
-function requestIds(): () => string {
-  const start = Date.now().toString(36);
-  let count = 0;
-  return () => {
-    count += 1;
-    return `${start}-${count.toString(36)}`;
-  };
 }
 
 function noteMethods(methodsOf: Map<string, Set<string>>, { url, method }: RouteOptions): void {

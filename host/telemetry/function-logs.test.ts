@@ -8,7 +8,7 @@ const LIMITS = {
   bytesPerAppMax: 100_000,
   bytesTotalMax: 100_000,
   followersPerAppMax: 2,
-  nowMs: 1,
+  now: () => 1,
 };
 
 function entry(message: string, app = "app", tenantId = "acme"): LogEntry {
@@ -65,14 +65,21 @@ describe("reading", () => {
   });
 
   test("numbers go on over a restart", () => {
-    const before = new FunctionLogs({ ...LIMITS, nowMs: 1_000 });
-    const after = new FunctionLogs({ ...LIMITS, nowMs: 1_001 });
+    const before = new FunctionLogs({ ...LIMITS, now: () => 1_000 });
+    const after = new FunctionLogs({ ...LIMITS, now: () => 1_001 });
     before.append([entry("a")]);
     after.append([entry("b")]);
     const [a] = before.read("acme", "app", ALL).entries;
     const [b] = after.read("acme", "app", ALL).entries;
     expect(b?.seq).toBeGreaterThan(a?.seq ?? Infinity);
   });
+});
+
+test("numbers are an app's own: they tell nothing of what others write", () => {
+  const logs = new FunctionLogs(LIMITS);
+  logs.append([entry("a"), entry("x", "app", "rival"), entry("y", "other"), entry("b")]);
+  const [a, b] = logs.read("acme", "app", ALL).entries;
+  expect(b?.seq).toBe((a?.seq ?? 0) + 1);
 });
 
 describe("limits", () => {

@@ -6,7 +6,7 @@ export interface FunctionLogsOptions {
   readonly bytesPerAppMax: number;
   readonly bytesTotalMax: number;
   readonly followersPerAppMax: number;
-  readonly nowMs?: number;
+  readonly now?: () => number;
 }
 
 export interface KeptEntry {
@@ -30,6 +30,8 @@ interface AppLog {
   /** Where the kept ones begin: shifting an array for each entry would cost its length. */
   start: number;
   bytes: number;
+  /** Of the last entry. */
+  seq: number;
   /** Of the last entry that is not kept any more. */
   droppedSeq: number;
   readonly followers: Set<Follower>;
@@ -39,27 +41,25 @@ interface AppLog {
 //
 // L1. Of one app at most so many entries and bytes are kept, and of all apps together so many bytes:
 //     then the app that was silent longest loses its log.
-// L2. `seq` grows with each entry, also over restarts: it starts at the clock, in microseconds, and
-//     no host writes a million entries a second for long.
+// L2. `seq` grows with each entry of an app, also over restarts: it starts at the clock, in microseconds, and
+//     no app writes a million entries a second for long. It says nothing of what other apps write.
 // L3. A follower sees every entry after the moment it began, in order, until it leaves.
 export class FunctionLogs {
   readonly #options: FunctionLogsOptions;
   /** In the order of their last entry, the most recent last. */
   readonly #apps = new Map<string, AppLog>();
   #bytes = 0;
-  #seq: number;
 
   constructor(options: FunctionLogsOptions) {
     this.#options = options;
-    this.#seq = (options.nowMs ?? Date.now()) * 1_000;
   }
 
   append(entries: readonly LogEntry[]): void {
     const fresh = new Map<AppLog, KeptEntry[]>();
     for (const entry of entries) {
       const log = this.#touch(`${entry.tenantId}/${entry.app}`);
-      this.#seq += 1;
-      const kept = { seq: this.#seq, entry };
+      log.seq += 1;
+      const kept = { seq: log.seq, entry };
       log.entries.push(kept);
       const bytes = entryBytes(entry);
       log.bytes += bytes;
@@ -125,7 +125,8 @@ export class FunctionLogs {
   #appLog(key: string): AppLog {
     let log = this.#apps.get(key);
     if (log === undefined) {
-      log = { entries: [], start: 0, bytes: 0, droppedSeq: 0, followers: new Set() };
+      const seq = (this.#options.now ?? Date.now)() * 1_000;
+      log = { entries: [], start: 0, bytes: 0, seq, droppedSeq: 0, followers: new Set() };
       this.#apps.set(key, log);
     }
     return log;

@@ -21,7 +21,7 @@ async function versionOf(tenant: TenantClient): Promise<unknown> {
 }
 
 async function inFlight(): Promise<unknown> {
-  return at((await host.api("GET", "/readyz")).json(), "inFlight");
+  return at((await host.admin("GET", "/readyz")).json(), "inFlight");
 }
 
 function revisionOf(answer: Answer): unknown {

@@ -21,7 +21,7 @@ afterAll(async () => {
 });
 
 function inFlight(): Promise<unknown> {
-  return host.api("GET", "/readyz").then((answer) => at(answer.json(), "inFlight"));
+  return host.admin("GET", "/readyz").then((answer) => at(answer.json(), "inFlight"));
 }
 
 /** Passes its input as the key of a counter. */

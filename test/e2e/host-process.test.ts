@@ -208,7 +208,7 @@ describe("SIGTERM", () => {
     await tenant.invoke("app/version", null);
     const running = tenant.invoke("app/slow", 1_500);
     await expect
-      .poll(async () => at((await host.api("GET", "/readyz")).json(), "inFlight"))
+      .poll(async () => at((await host.admin("GET", "/readyz")).json(), "inFlight"))
       .toBe(1);
     const ended = host.stop();
     await expect.poll(async () => (await host.api("GET", "/readyz")).status).toBe(503);
@@ -225,7 +225,7 @@ describe("SIGTERM", () => {
     await tenant.deploy("app", await behaviours());
     const running = tenant.invoke("app/slow", 60_000);
     await expect
-      .poll(async () => at((await host.api("GET", "/readyz")).json(), "inFlight"))
+      .poll(async () => at((await host.admin("GET", "/readyz")).json(), "inFlight"))
       .toBe(1);
     const ended = host.stop();
     expect((await running).code).toBe("HOST_DRAINING");
@@ -249,7 +249,7 @@ describe("SIGTERM", () => {
     await tenant.deploy("app", await behaviours());
     const running = tenant.invoke("app/slow", 60_000).catch(() => undefined);
     await expect
-      .poll(async () => at((await host.api("GET", "/readyz")).json(), "inFlight"))
+      .poll(async () => at((await host.admin("GET", "/readyz")).json(), "inFlight"))
       .toBe(1);
     host.child.kill("SIGTERM");
     await expect.poll(async () => (await host.api("GET", "/readyz")).status).toBe(503);

@@ -211,7 +211,7 @@ test("a client that leaves ends what ran for it", async () => {
       `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
   );
   const inFlight = async (): Promise<unknown> =>
-    at((await host.api("GET", "/readyz")).json(), "inFlight");
+    at((await host.admin("GET", "/readyz")).json(), "inFlight");
   await expect.poll(inFlight, { timeout: 10_000 }).toBe(1);
   socket.destroy();
   await expect.poll(inFlight, { timeout: 10_000 }).toBe(0);

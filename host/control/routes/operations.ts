@@ -72,8 +72,12 @@ export function whoAmIRoutes({ tenants }: ControlPlane): FastifyPluginAsyncTypeb
   };
 }
 
-/** For whoever runs the host: no token needed, and nothing about tenants in it. */
-export function healthRoutes({ version, readiness }: ControlPlane): FastifyPluginAsyncTypebox {
+/**
+ * For whoever runs the host: no token needed, and nothing about tenants in it. What is under way is
+ * the admin's to know: a tenant that takes off its own would know what others do.
+ */
+export function healthRoutes(plane: ControlPlane): FastifyPluginAsyncTypebox {
+  const { version, readiness, tenants } = plane;
   return async (app) => {
     app.get(
       "/healthz",
@@ -94,9 +98,12 @@ export function healthRoutes({ version, readiness }: ControlPlane): FastifyPlugi
           response: { 200: Readiness, 503: Readiness },
         },
       },
-      async (_request, reply) => {
-        const now = readiness();
-        return reply.code(now.status === "ready" ? 200 : 503).send(now);
+      async ({ headers: { authorization = "" } }, reply) => {
+        const { status, executors, ...load } = readiness();
+        const isAdmin = tenants.authenticate(authorization)?.role === "admin";
+        return reply
+          .code(status === "ready" ? 200 : 503)
+          .send({ status, executors, ...(isAdmin && load) });
       },
     );
   };
