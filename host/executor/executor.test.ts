@@ -140,8 +140,6 @@ describe("an instance is made ahead", () => {
   let slow: CompiledComponent;
 
   beforeAll(async () => {
-    const compile = async (fields: string): Promise<CompiledComponent> =>
-      createEngine().compile(await coreGuest({ fields }), functionWorld([]), testLimits).component;
     quick = await compile(startingFor(1_000));
     slow = await compile(startingFor(20_000_000));
   });
@@ -225,4 +223,9 @@ function startingFor(rounds: number): string {
     (local.set $left (i32.const ${rounds}))
     (loop $l (br_if $l (local.tee $left (i32.sub (local.get $left) (i32.const 1))))))
     (start $s)`;
+}
+
+async function compile(fields: string): Promise<CompiledComponent> {
+  const component = await coreGuest({ fields });
+  return createEngine().compile(component, functionWorld([]), testLimits).component;
 }
