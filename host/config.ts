@@ -33,6 +33,7 @@ const UPLOADS_MAX = 1_000;
 const WEIGHT_MAX = 10_000;
 const STATE_KEYS_MAX = 10_000_000_000;
 const STATE_BYTES_MAX = 16_777_216 * MIB;
+const LOG_BYTES_PER_SECOND_MAX = 1_024 * MIB;
 
 /** The hard maximum of a quota. */
 const ceiling = (maximum: number, what: string) =>
@@ -232,6 +233,16 @@ export const HostConfigSchema = Type.Object(
       STATE_BYTES_MAX,
       STATE_BYTES_MAX,
       "The most that the admin may give a tenant: keys and values of its state.",
+    ),
+    tenantLogBytesPerSecondMax: bytes(
+      MIB,
+      LOG_BYTES_PER_SECOND_MAX,
+      "Quota of a new tenant: what its functions log in a second, each entry with 200 bytes beside its message.",
+    ),
+    tenantLogBytesPerSecondCeiling: bytes(
+      LOG_BYTES_PER_SECOND_MAX,
+      LOG_BYTES_PER_SECOND_MAX,
+      "The most that the admin may give a tenant: what its functions log in a second.",
     ),
     queuedBytesMax: bytes(
       512 * MIB,

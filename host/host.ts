@@ -303,6 +303,9 @@ function toSample(record: InvocationRecord): Parameters<HostMetrics["observe"]>[
     wallUs: usage.wallUs,
     queuedUs: record.queuedUs,
     memoryBytes: usage.memoryBytes,
+    stateOperations: usage.stateOperations,
+    logBytes: usage.logBytes,
+    logEntriesDropped: usage.logEntriesDropped,
   };
 }
 

@@ -81,6 +81,8 @@ export interface AppLimits {
   readonly logMessageBytesMax: number;
   /** Of one invocation. */
   readonly logEntriesMax: number;
+  /** Of the tenant: `LogAllowance`. */
+  readonly logAllowance: SharedArrayBuffer;
   readonly idleInstancesMax: number;
   /** Time that one invocation may compute. */
   readonly cpuMsMax: number;
@@ -122,7 +124,25 @@ export interface InvocationUsage {
   /** The instance was made for this invocation. */
   readonly coldStart: boolean;
   readonly memoryBytes: number;
+  /** Reads, writes and listings. */
+  readonly stateOperations: number;
+  /** Of the messages that it logged. */
+  readonly logBytes: number;
+  /** Beyond the limits of its log. */
+  readonly logEntriesDropped: number;
 }
+
+/** Of an invocation that did not run, or of which nobody can say. */
+export const NO_USAGE: InvocationUsage = {
+  cpuUs: 0,
+  fuel: 0,
+  wallUs: 0,
+  coldStart: false,
+  memoryBytes: 0,
+  stateOperations: 0,
+  logBytes: 0,
+  logEntriesDropped: 0,
+};
 
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
 

@@ -23,6 +23,8 @@ export interface Quotas {
   readonly stateKeysMax: number;
   /** Of keys and values of its state. */
   readonly stateBytesMax: number;
+  /** What its functions log in a second, each entry with 200 bytes beside its message. */
+  readonly logBytesPerSecondMax: number;
 }
 
 export const QUOTA_NAMES = [
@@ -39,6 +41,7 @@ export const QUOTA_NAMES = [
   "stateValueBytesMax",
   "stateKeysMax",
   "stateBytesMax",
+  "logBytesPerSecondMax",
 ] as const satisfies readonly (keyof Quotas)[];
 
 /** Quotas made name by name. */
@@ -57,5 +60,6 @@ export function toQuotas(quota: (name: keyof Quotas) => number): Quotas {
     stateValueBytesMax: quota("stateValueBytesMax"),
     stateKeysMax: quota("stateKeysMax"),
     stateBytesMax: quota("stateBytesMax"),
+    logBytesPerSecondMax: quota("logBytesPerSecondMax"),
   };
 }

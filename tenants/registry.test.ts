@@ -17,6 +17,7 @@ const QUOTAS = {
   stateValueBytesMax: 100,
   stateKeysMax: 10,
   stateBytesMax: 1_000,
+  logBytesPerSecondMax: 1_000,
 };
 
 /** Keeps tenants as the text that a store would keep, so that a reopened registry shares no object. */

@@ -11,6 +11,9 @@ const SAMPLE = {
   wallUs: 20,
   bytesIn: 1,
   bytesOut: 2,
+  stateOperations: 4,
+  logBytes: 5,
+  logEntriesDropped: 6,
 };
 
 test("samples of one app add up, and apps stay apart", () => {
@@ -32,6 +35,9 @@ test("samples of one app add up, and apps stay apart", () => {
         wallUs: 40,
         bytesIn: 2,
         bytesOut: 4,
+        stateOperations: 8,
+        logBytes: 10,
+        logEntriesDropped: 12,
       },
     },
     expect.objectContaining({ app: "other" }),

@@ -9,6 +9,10 @@ export interface UsageCounts {
   readonly wallUs: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
+  /** Reads, writes and listings of state. */
+  readonly stateOperations: number;
+  readonly logBytes: number;
+  readonly logEntriesDropped: number;
 }
 
 export const USAGE_NAMES = [
@@ -20,6 +24,9 @@ export const USAGE_NAMES = [
   "wallUs",
   "bytesIn",
   "bytesOut",
+  "stateOperations",
+  "logBytes",
+  "logEntriesDropped",
 ] as const satisfies readonly (keyof UsageCounts)[];
 
 export interface AppUsage {
@@ -38,6 +45,10 @@ export interface UsageSample {
   readonly wallUs: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
+  /** Reads, writes and listings of state. */
+  readonly stateOperations: number;
+  readonly logBytes: number;
+  readonly logEntriesDropped: number;
 }
 
 type Pending = { -readonly [Name in keyof UsageCounts]: UsageCounts[Name] };
@@ -59,6 +70,9 @@ export class UsageLedger {
     counts.wallUs += sample.wallUs;
     counts.bytesIn += sample.bytesIn;
     counts.bytesOut += sample.bytesOut;
+    counts.stateOperations += sample.stateOperations;
+    counts.logBytes += sample.logBytes;
+    counts.logEntriesDropped += sample.logEntriesDropped;
   }
 
   /** What is not stored yet of one tenant. */
@@ -117,6 +131,9 @@ export function noUsage(): Pending {
     wallUs: 0,
     bytesIn: 0,
     bytesOut: 0,
+    stateOperations: 0,
+    logBytes: 0,
+    logEntriesDropped: 0,
   };
 }
 

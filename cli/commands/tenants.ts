@@ -54,6 +54,12 @@ const QUOTA_OPTIONS = [
     "bytes of its state, keys and values",
     17_592_186_044_416,
   ],
+  [
+    "logBytesPerSecondMax",
+    "--log-bytes-per-second-max <bytes>",
+    "bytes that its functions log in a second",
+    1_073_741_824,
+  ],
 ] as const satisfies readonly (readonly [keyof QuotasPatch, string, string, number])[];
 
 type QuotaFlags = { readonly [Name in keyof QuotasPatch]?: number };

@@ -18,6 +18,7 @@ import type { CompiledUpload } from "../artifacts/compile-messages.ts";
 import type { Compiler } from "../artifacts/compiler.ts";
 import type { HostConfig } from "../config.ts";
 import { HostError } from "../errors.ts";
+import { LogAllowance } from "../log-allowance.ts";
 import { BackOff } from "../scheduler/back-off.ts";
 import type { DeployedApp } from "../scheduler/deployed-app.ts";
 import type { TenantLoadLimits } from "../scheduler/scheduler.ts";
@@ -114,6 +115,7 @@ export class Deployments {
   readonly #uploading = new Map<string, number>();
   /** Apps that are being created: they count for the quota before they are recorded. */
   readonly #creating = new Map<string, Set<string>>();
+  readonly #logAllowances = new Map<string, LogAllowance>();
   /** Of tenants whose uploads went beyond the limits of a compilation. */
   readonly #backOffs = new Map<string, BackOff>();
 
@@ -225,6 +227,7 @@ export class Deployments {
     this.#options.runner.removeTenant(tenantId);
     this.#options.stateLimiter.limitSpace(tenantPrefix(tenantId), undefined);
     this.#backOffs.delete(tenantId);
+    this.#logAllowances.delete(tenantId);
   }
 
   /** The settings that hold: the owner's, within the tenant's quotas and the host's limits. */
@@ -400,7 +403,18 @@ export class Deployments {
   #admitTenant({ tenantId, quotas }: Tenant): void {
     const { stateKeysMax: keysMax, stateBytesMax: bytesMax } = quotas;
     this.#options.stateLimiter.limitSpace(tenantPrefix(tenantId), { keysMax, bytesMax });
+    this.#logAllowance(tenantId).setRate(quotas.logBytesPerSecondMax);
     this.#options.runner.setTenant(tenantId, { ...quotas, weight: quotas.weight / WEIGHT_USUAL });
+  }
+
+  /** What all apps of the tenant may log, on all threads. */
+  #logAllowance(tenantId: string): LogAllowance {
+    let allowance = this.#logAllowances.get(tenantId);
+    if (allowance === undefined) {
+      allowance = LogAllowance.of(this.#options.config.tenantLogBytesPerSecondMax);
+      this.#logAllowances.set(tenantId, allowance);
+    }
+    return allowance;
   }
 
   #activate(record: AppRecord): void {
@@ -421,6 +435,7 @@ export class Deployments {
         stateOperationsMax: config.stateOperationsPerInvocationMax,
         logMessageBytesMax: config.logMessageBytesMax,
         logEntriesMax: config.logEntriesPerInvocationMax,
+        logAllowance: this.#logAllowance(record.tenantId).shared,
         idleInstancesMax: effective.reuse === "never" ? 0 : effective.idleInstancesMax,
         cpuMsMax: effective.cpuMsMax,
         memoryBytesMax: effective.memoryBytesMax,

@@ -17,6 +17,7 @@ export function defaultQuotas(config: HostConfig): Quotas {
     stateValueBytesMax: config.stateValueBytesMax,
     stateKeysMax: config.tenantStateKeysMax,
     stateBytesMax: config.tenantStateBytesMax,
+    logBytesPerSecondMax: config.tenantLogBytesPerSecondMax,
   };
 }
 
@@ -36,5 +37,6 @@ export function quotaCeilings(config: HostConfig): Quotas {
     stateValueBytesMax: config.stateValueBytesMax,
     stateKeysMax: config.tenantStateKeysCeiling,
     stateBytesMax: config.tenantStateBytesCeiling,
+    logBytesPerSecondMax: config.tenantLogBytesPerSecondCeiling,
   };
 }

@@ -95,6 +95,10 @@ export const Quotas = Type.Object(
       17_592_186_044_416,
       "Bytes of its state: of its keys, as the store has them, and their values; a counter has 16.",
     ),
+    logBytesPerSecondMax: positive(
+      1_073_741_824,
+      "Bytes that its functions log in a second, each entry with 200 beside its message.",
+    ),
   },
   { title: "Quotas" },
 );
@@ -429,6 +433,9 @@ export const UsageTotals = Type.Object({
   wallMs: Type.Number({ description: "Time from start to end of invocations, waiting included." }),
   bytesIn: Type.Integer({ description: "Inputs." }),
   bytesOut: Type.Integer({ description: "Outputs." }),
+  stateOperations: Type.Integer({ description: "Reads, writes and listings of functions." }),
+  logBytes: Type.Integer({ description: "Messages in the logs." }),
+  logEntriesDropped: Type.Integer({ description: "Entries beyond the limits of the logs." }),
 });
 export type UsageTotals = Static<typeof UsageTotals>;
 

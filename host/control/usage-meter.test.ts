@@ -37,7 +37,16 @@ function record(app: string, errorCode?: string): InvocationRecord {
     inputBytes: 10,
     outputBytes: 20,
     queuedUs: 1,
-    usage: { cpuUs: 100.4, fuel: 7_400, wallUs: 200.6, coldStart: true, memoryBytes: 1 },
+    usage: {
+      cpuUs: 100.4,
+      fuel: 7_400,
+      wallUs: 200.6,
+      coldStart: true,
+      memoryBytes: 1,
+      stateOperations: 2,
+      logBytes: 30,
+      logEntriesDropped: 4,
+    },
     errorCode,
   };
 }
@@ -51,6 +60,9 @@ const ONE = {
   wallUs: 201,
   bytesIn: 10,
   bytesOut: 20,
+  stateOperations: 2,
+  logBytes: 30,
+  logEntriesDropped: 4,
 };
 
 test("usage is seen at once, whether it is stored or not", async () => {

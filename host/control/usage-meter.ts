@@ -90,6 +90,9 @@ export class UsageMeter {
       wallUs: Math.round(record.usage.wallUs),
       bytesIn: record.inputBytes,
       bytesOut: record.outputBytes,
+      stateOperations: record.usage.stateOperations,
+      logBytes: record.usage.logBytes,
+      logEntriesDropped: record.usage.logEntriesDropped,
     });
     const { tenantId, app } = record.identity;
     if (this.#ledger.hasReached(tenantId, app, HALF_LEASE)) void this.flush();

@@ -84,6 +84,9 @@ export function toUsageTotals(counts: UsageCounts): UsageTotals {
     wallMs: counts.wallUs / 1_000,
     bytesIn: counts.bytesIn,
     bytesOut: counts.bytesOut,
+    stateOperations: counts.stateOperations,
+    logBytes: counts.logBytes,
+    logEntriesDropped: counts.logEntriesDropped,
   };
 }
 

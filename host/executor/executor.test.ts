@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { startStorageThread } from "@downpour/kvs";
 import { beforeAll, describe, expect, test } from "vitest";
+import { LogAllowance } from "../log-allowance.ts";
 import { coreGuest } from "../../test/isolation/testing/core-guest.ts";
 import { createEngine } from "../engine/create-engine.ts";
 import type { CompiledComponent } from "../engine/engine.ts";
@@ -88,6 +89,7 @@ class ExecutorUnderTest implements AsyncDisposable {
       stateOperationsMax: 1000,
       logMessageBytesMax: 1000,
       logEntriesMax: 3,
+      logAllowance: LogAllowance.of(1_000_000).shared,
       idleInstancesMax: options.idleInstancesMax ?? 8,
       cpuMsMax: 60_000,
       memoryBytesMax: 256 * 1024 * 1024,

@@ -3,7 +3,7 @@ import type { StateClient } from "@downpour/kvs";
 import type { CompiledComponent, Engine, Links } from "../engine/engine.ts";
 import { HostError } from "../errors.ts";
 import type { ErrorWire } from "../errors.ts";
-import { EXECUTOR_CELLS, unreachable } from "../protocol.ts";
+import { EXECUTOR_CELLS, NO_USAGE, unreachable } from "../protocol.ts";
 import type {
   AppIdentity,
   AppLimits,
@@ -337,8 +337,7 @@ export class Executor {
     const { instance, scope } = pooled;
     const { gate } = scope;
     this.#running.delete(invocation.invocationId);
-    scope.finishLines();
-    if (error !== undefined) logFailure(scope, error);
+    scope.finishLog(error === undefined ? undefined : toLogMessage(error));
     scope.end();
     const nowMs = performance.now();
     const usage = {
@@ -347,6 +346,7 @@ export class Executor {
       wallUs: Math.round((nowMs - startedAtMs) * 1000),
       coldStart,
       memoryBytes: instance.memoryBytes,
+      ...scope.used,
     };
     const isKept =
       !instance.isDead &&
@@ -373,8 +373,7 @@ export class Executor {
   }
 
   #settleUnstarted(invocation: Invocation, error: ErrorWire): void {
-    const usage = { cpuUs: 0, fuel: 0, wallUs: 0, coldStart: false, memoryBytes: 0 };
-    this.#answer(invocation.invocationId, { kind: "failed", error, usage });
+    this.#answer(invocation.invocationId, { kind: "failed", error, usage: NO_USAGE });
   }
 
   #answer(invocationId: string, outcome: Outcome): void {
@@ -417,14 +416,10 @@ function toMemoryUse({ scope, instance }: PooledInstance): MemoryUse {
 }
 
 /** What ended an invocation stands in the function's log too, where its author looks. */
-function logFailure(scope: InstanceScope, error: ErrorWire): void {
-  switch (error.code) {
+function toLogMessage({ code, message, details }: ErrorWire): string | undefined {
+  switch (code) {
     case "FUNCTION_THREW":
-      scope.log(
-        "error",
-        `Uncaught ${String(error.details["exception"])}: ${error.message}\n${String(error.details["stack"])}`,
-      );
-      break;
+      return `Uncaught ${String(details["exception"])}: ${message}\n${String(details["stack"])}`;
     case "GUEST_TRAPPED":
     case "STATE_OPERATIONS_EXCEEDED":
     case "DEADLINE_EXCEEDED":
@@ -432,10 +427,9 @@ function logFailure(scope: InstanceScope, error: ErrorWire): void {
     case "OUT_OF_MEMORY":
     case "RESULT_UNSERIALIZABLE":
     case "RESULT_TOO_LARGE":
-      scope.log("error", `${error.code}: ${error.message}`);
-      break;
+      return `${code}: ${message}`;
     default:
-      break;
+      return undefined;
   }
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { LogAllowance } from "../log-allowance.ts";
 import type { Instance } from "../engine/engine.ts";
 import { InstancePool } from "./instance-pool.ts";
 import type { PooledInstance } from "./instance-pool.ts";
@@ -27,6 +28,7 @@ const limits = {
   stateOperationsMax: 1,
   logMessageBytesMax: 1,
   logEntriesMax: 1,
+  logAllowance: LogAllowance.of(1).shared,
   idleInstancesMax: 1,
   cpuMsMax: 1000,
   memoryBytesMax: 64 * 1024 * 1024,

@@ -1,7 +1,7 @@
-import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
+import { LogAllowance } from "../log-allowance.ts";
 import type { AppLimits, Invocation } from "../protocol.ts";
-import { cut, InstanceScope } from "./instance-scope.ts";
+import { InstanceScope } from "./instance-scope.ts";
 import { ThreadClock } from "./thread-clock.ts";
 import { Turns } from "./turns.ts";
 
@@ -11,6 +11,7 @@ const limits: AppLimits = {
   stateOperationsMax: 1,
   logMessageBytesMax: 1,
   logEntriesMax: 1,
+  logAllowance: LogAllowance.of(1_000).shared,
   idleInstancesMax: 1,
   cpuMsMax: 1_000,
   memoryBytesMax: 64 * 1024 * 1024,
@@ -78,28 +79,4 @@ test("one that was put aside keeps its turn when code of it runs for something e
   scope.resumed();
   scope.suspended();
   await expect(turn).resolves.toBeUndefined();
-});
-
-describe("cut", () => {
-  test("leaves a text within the limit as it is", () => {
-    expect(cut("häuser", 7)).toBe("häuser");
-  });
-
-  test("cuts at a whole character and says how long the text was", () => {
-    expect(cut("aé".repeat(3), 4)).toBe("aéa… [cut: 9 bytes]");
-  });
-
-  test("never splits a character, whatever the text", () => {
-    fc.assert(
-      fc.property(
-        fc.string({ unit: "grapheme" }),
-        fc.integer({ min: 0, max: 20 }),
-        (text, bytesMax) => {
-          const [kept] = cut(text, bytesMax).split("… [cut: ");
-          expect(text.startsWith(String(kept))).toBe(true);
-          expect(Buffer.byteLength(String(kept))).toBeLessThanOrEqual(Math.max(bytesMax, 0) || 0);
-        },
-      ),
-    );
-  });
 });

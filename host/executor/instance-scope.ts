@@ -1,9 +1,16 @@
 import assert from "node:assert/strict";
 import { OutputGate } from "@downpour/kvs";
 import { HostError } from "../errors.ts";
-import { guestClock } from "../engine/wasi/coarse-clock.ts";
 import type { LineWriter } from "../engine/wasi/line-writer.ts";
-import type { AppIdentity, AppLimits, Invocation, LogEntry, LogLevel } from "../protocol.ts";
+import type {
+  AppIdentity,
+  AppLimits,
+  Invocation,
+  InvocationUsage,
+  LogEntry,
+  LogLevel,
+} from "../protocol.ts";
+import { FunctionLog } from "./function-log.ts";
 import type { ThreadClock, Timed } from "./thread-clock.ts";
 import type { Computing, Turns } from "./turns.ts";
 
@@ -18,7 +25,7 @@ import type { Computing, Turns } from "./turns.ts";
 export class InstanceScope implements Timed {
   readonly app: AppIdentity;
   readonly limits: AppLimits;
-  readonly #emit: (entry: LogEntry) => void;
+  readonly #log: FunctionLog;
   readonly #writers: LineWriter[] = [];
   readonly #clock: ThreadClock;
   readonly #turns: Turns;
@@ -27,7 +34,6 @@ export class InstanceScope implements Timed {
   /** Set from its first turn to the next wait for something else. */
   #computing: Computing | undefined;
   #gate = new OutputGate();
-  #logEntries = 0;
   #stateOperations = 0;
   #sequence = 0;
   /** It waits for nothing but its turn. */
@@ -47,7 +53,7 @@ export class InstanceScope implements Timed {
   }) {
     this.app = options.app;
     this.limits = options.limits;
-    this.#emit = options.emit;
+    this.#log = new FunctionLog(options);
     this.#clock = options.clock;
     this.#turns = options.turns;
     this.#sliceMs = options.sliceMs;
@@ -65,6 +71,12 @@ export class InstanceScope implements Timed {
   /** Of this call, up to its last wait. */
   get cpuMs(): number {
     return this.#cpuMs;
+  }
+
+  /** What this call has used beside the processor. */
+  get used(): Pick<InvocationUsage, "stateOperations" | "logBytes" | "logEntriesDropped"> {
+    const { bytes: logBytes, dropped: logEntriesDropped } = this.#log;
+    return { stateOperations: this.#stateOperations, logBytes, logEntriesDropped };
   }
 
   /** Of the invocation that its guest computes for. */
@@ -90,7 +102,7 @@ export class InstanceScope implements Timed {
     assert(this.#invocation === undefined && this.#sequence === invocation.sequence);
     this.#invocation = invocation;
     this.#gate = new OutputGate();
-    this.#logEntries = 0;
+    this.#log.begin();
     this.#stateOperations = 0;
   }
 
@@ -167,9 +179,14 @@ export class InstanceScope implements Timed {
     this.#writers.push(writer);
   }
 
-  /** The guest writes no more in this call: what it left unfinished becomes entries of the log. */
-  finishLines(): void {
+  /**
+   * The guest writes no more in this call: what it left unfinished becomes entries of the log, and why the call
+   * failed, where that is worth one.
+   */
+  finishLog(failure: string | undefined): void {
+    assert(this.#invocation !== undefined);
     for (const writer of this.#writers) writer.close();
+    this.#log.end(this.#invocation, failure);
   }
 
   /** Throws what ends the call where it asks more of the state than it may. */
@@ -184,50 +201,10 @@ export class InstanceScope implements Timed {
     );
   }
 
-  /** Cuts a long message and, past the limit of entries for one invocation, says once that entries are missing. */
   log(level: LogLevel, message: string): void {
-    const invocation = this.#invocation;
-    if (invocation === undefined) return;
-    this.#logEntries += 1;
-    const { logEntriesMax, logMessageBytesMax } = this.limits;
-    if (this.#logEntries > logEntriesMax + 1) return;
-    if (this.#logEntries === logEntriesMax + 1) {
-      this.#write(
-        invocation,
-        "warn",
-        `[further log entries of this invocation are dropped: the limit is ${logEntriesMax}]`,
-      );
-      return;
-    }
-    this.#write(invocation, level, cut(message, logMessageBytesMax));
-  }
-
-  #write(invocation: Invocation, level: LogLevel, message: string): void {
-    this.#emit({
-      tenantId: this.app.tenantId,
-      app: this.app.app,
-      functionName: invocation.functionName,
-      invocationId: invocation.invocationId,
-      // The tenant reads it: an exact time would tell when the guest's own clock is to go on.
-      atMs: guestClock.dateMs(),
-      level,
-      message,
-    });
+    if (this.#invocation !== undefined) this.#log.write(this.#invocation, level, message);
   }
 }
 
 /** With a JavaScript frame below it, a guest cannot be put aside: its neighbours wait for it. */
 const UNYIELDING_MS_MAX = 200;
-
-/** Cuts a text to a number of UTF-8 bytes, at a whole character, and marks the cut. */
-export function cut(text: string, bytesMax: number): string {
-  // A UTF-16 unit takes at most three bytes: most texts need no exact count.
-  if (text.length * 3 <= bytesMax) return text;
-  const bytes = Buffer.byteLength(text);
-  if (bytes <= bytesMax) return text;
-  const kept = Buffer.from(text)
-    .subarray(0, bytesMax)
-    .toString()
-    .replace(/\uFFFD$/u, "");
-  return `${kept}… [cut: ${bytes} bytes]`;
-}

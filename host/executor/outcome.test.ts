@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { LogAllowance } from "../log-allowance.ts";
 import { Trap } from "../engine/engine.ts";
 import { HostError } from "../errors.ts";
 import type { AppLimits } from "../protocol.ts";
@@ -11,6 +12,7 @@ const limits: AppLimits = {
   stateOperationsMax: 1,
   logMessageBytesMax: 1,
   logEntriesMax: 1,
+  logAllowance: LogAllowance.of(1).shared,
   idleInstancesMax: 1,
   cpuMsMax: 1000,
   memoryBytesMax: 64 * 1024 * 1024,

@@ -4,7 +4,7 @@ import type { ComponentValue } from "../engine/component/types.ts";
 import { HostError } from "../errors.ts";
 import type { ErrorDetails, ErrorWire } from "../errors.ts";
 import type { AppLimits, Payload } from "../protocol.ts";
-import { cut } from "./instance-scope.ts";
+import { cut } from "./cut.ts";
 
 /** What a guest says of its failure goes into answers and logs: bounded, whatever it says. */
 const MESSAGE_BYTES_MAX = 8 * 1024;

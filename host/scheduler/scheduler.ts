@@ -6,7 +6,7 @@ import type { StorageThread } from "@downpour/kvs";
 import type { CompiledComponent } from "../engine/engine.ts";
 import { HostError } from "../errors.ts";
 import type { ErrorCode } from "../errors.ts";
-import { unreachable } from "../protocol.ts";
+import { NO_USAGE, unreachable } from "../protocol.ts";
 import type {
   ExecutorReply,
   ExecutorTuning,
@@ -107,14 +107,6 @@ const ALONE_AFTER_MS = 1_000;
 
 /** With the line waiting for a thread that will start something soon: threads say so without a message. */
 const POLL_MS = 1;
-
-const NO_USAGE: InvocationUsage = {
-  cpuUs: 0,
-  fuel: 0,
-  wallUs: 0,
-  coldStart: false,
-  memoryBytes: 0,
-};
 
 // The data plane's main-thread half: admits invocations, queues them, gives them to executors, and
 // answers each. Decisions are pure functions (`placement.ts`); this file owns the state they judge.

@@ -11,6 +11,9 @@ export interface InvocationSample {
   readonly wallUs: number;
   readonly queuedUs: number;
   readonly memoryBytes: number;
+  readonly stateOperations: number;
+  readonly logBytes: number;
+  readonly logEntriesDropped: number;
 }
 
 export interface SchedulerGauges {
@@ -58,6 +61,9 @@ interface AppCounts {
   coldStarts: number;
   timeouts: number;
   cpuUs: number;
+  stateOperations: number;
+  logBytes: number;
+  logEntriesDropped: number;
   readonly errors: Map<string, number>;
   readonly refused: Map<string, number>;
 }
@@ -122,6 +128,9 @@ export class HostMetrics {
     const counts = this.#countsOf(sample.tenantId, sample.app);
     counts.invocations += 1;
     counts.cpuUs += sample.cpuUs;
+    counts.stateOperations += sample.stateOperations;
+    counts.logBytes += sample.logBytes;
+    counts.logEntriesDropped += sample.logEntriesDropped;
     if (sample.isColdStart) counts.coldStarts += 1;
     const { errorCode } = sample;
     if (errorCode !== undefined) {
@@ -175,6 +184,19 @@ export class HostMetrics {
       "faas_cpu_usage_seconds",
       "Time that invocations held an executor.",
       (counts) => [[{}, counts.cpuUs / 1e6]],
+    );
+    this.#appCounter(
+      "downpour_state_operations",
+      "Reads, writes and listings of functions.",
+      (counts) => [[{}, counts.stateOperations]],
+    );
+    this.#appCounter("downpour_log_bytes", "Messages in the logs of functions.", (counts) => [
+      [{}, counts.logBytes],
+    ]);
+    this.#appCounter(
+      "downpour_log_entries_dropped",
+      "Log entries of functions beyond their limits.",
+      (counts) => [[{}, counts.logEntriesDropped]],
     );
     this.#appCounter("faas_errors", "Invocations that failed, by error code.", (counts) =>
       Array.from(counts.errors, ([code, count]) => [{ code }, count] as const),
@@ -276,6 +298,9 @@ function createCounts(tenant: string, app: string): AppCounts {
     coldStarts: 0,
     timeouts: 0,
     cpuUs: 0,
+    stateOperations: 0,
+    logBytes: 0,
+    logEntriesDropped: 0,
     errors: new Map(),
     refused: new Map(),
   };

@@ -111,10 +111,37 @@ describe("a flood of log entries", () => {
       at((await attacker.api("GET", "/v1/apps/flood-log/logs?limit=1000")).json(), "entries"),
     ].flat();
     expect(own.length).toBeLessThanOrEqual(200);
-    expect(own.at(-1)).toMatchObject({ message: expect.stringContaining("limit is 100") });
+    expect(own.at(-1)).toMatchObject({
+      message: expect.stringContaining("4900 log entries dropped: an invocation may write 100"),
+    });
     const others = (await neighbour.api("GET", "/v1/apps/app/logs")).body.toString();
     expect(others).toContain("of the neighbour");
     expect(others).not.toContain("flood");
+  });
+
+  test("is cut for the tenant too, by a rate that is changed live, and is said and counted", async () => {
+    const tenant = await host.tenant("logger", { logBytesPerSecondMax: 1 });
+    await tenant.deploy("app", await floods());
+    await tenant.invoke("app/log", null);
+    const log = async (): Promise<unknown> =>
+      at((await tenant.api("GET", "/v1/apps/app/logs")).json(), "entries");
+    expect(await log()).toMatchObject([
+      { message: "flood 0" },
+      {
+        level: "warn",
+        message:
+          "[4999 log entries dropped: the tenant may log 1 bytes a second, and an invocation may write 100]",
+      },
+    ]);
+    const usage = at((await tenant.api("GET", "/v1/usage")).json(), "total");
+    expect(usage).toMatchObject({ logBytes: "flood 0".length, logEntriesDropped: 4_999 });
+    const metrics = (await host.admin("GET", "/metrics")).body.toString();
+    expect(metrics).toContain('downpour_log_entries_dropped_total{tenant="logger",app="app"} 4999');
+    // The first entry is paid for over minutes at the old rate, and not at the new one.
+    const quotas = { logBytesPerSecondMax: 1_000_000 };
+    expect((await host.admin("PATCH", "/v1/tenants/logger", { quotas })).status).toBe(200);
+    await tenant.invoke("app/log", null);
+    expect([await log()].flat()).toHaveLength(2 + 100 + 1);
   });
 
   test("and a message of megabytes is cut", async () => {

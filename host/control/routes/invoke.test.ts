@@ -3,6 +3,7 @@ import { TenantRegistry } from "@downpour/tenants";
 import Fastify from "fastify";
 import { expect, onTestFinished, test } from "vitest";
 import { parseHostConfig } from "../../config.ts";
+import { NO_USAGE } from "../../protocol.ts";
 import type { InvokeResult } from "../../scheduler/deployed-app.ts";
 import { createLogger } from "../../telemetry/logger.ts";
 import type { Invoker } from "../control-plane.ts";
@@ -19,14 +20,13 @@ class FakeInvoker implements Invoker {
   }
 
   async invoke(): Promise<InvokeResult> {
-    const usage = { coldStart: false, cpuUs: 0, fuel: 0, wallUs: 0, memoryBytes: 0 };
     return {
       invocationId: "invocation",
       revisionId: "revision",
       outcome: {
         kind: "completed",
         output: { mediaType: this.#mediaType, body: Buffer.from("body") },
-        usage,
+        usage: NO_USAGE,
       },
     };
   }
