@@ -10,7 +10,7 @@ export const SHARED_RUNTIMES: ReadonlySet<string> = new Set([
   // QuickJS, 1.3 MB.
   "9db587cf543eb9127b7c85e428647fd72b12d22e3f3b0e2a9a3cc01fc8ffa446",
   // WASI for it, and what links both to the contract: together 84 KiB of memory for each app that has its own.
-  "5e942ec4379a84618891fff6b6de665f6b372d06b432669ee831625518813b01",
+  "3daa697a4164f6bb7a28a4971965ab0f0fcc36e765d79d185f49ec4e1d41d178",
   "b1307e353bf5107c6da21701114cc3bbde863a45e129118cf3321e8da9c101b3",
   "77d39c55181b04d9d4d0af402529c367333d19fc6f0159f1cb10169d6067c891",
   "55687b46031a752a9c9fd514df2543258be55449e6aee58e9e3ef3060a90305c",
