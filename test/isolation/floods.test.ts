@@ -3,6 +3,7 @@ import { behaviours } from "../e2e/testing/components.ts";
 import { at, HostUnderTest } from "../e2e/testing/host-under-test.ts";
 import type { TenantClient } from "../e2e/testing/host-under-test.ts";
 import { buildGuest } from "../../host/engine/testing/build-guest.ts";
+import { buildBehaviourGuest } from "../../host/testing/behaviour-guest.ts";
 import { beside } from "./testing/beside.ts";
 
 // Functions that do without an end what each may do once: log, write keys, read, wait, answer. Their own
@@ -47,6 +48,10 @@ async function floods(): Promise<Uint8Array<ArrayBuffer>> {
         wait: () => { for (;;) state.counterAdd("waiting", 1, "durable"); },
         big: () => big(10 * 1024 * 1024),
         fits: () => big(4 * 1024 * 1024),
+        throws: () => {
+          const text = "x".repeat(100000);
+          throw { tag: "uncaught-exception", val: { name: text, message: text, stack: text } };
+        },
       };
 
       export function describe() {
@@ -99,6 +104,14 @@ describe("a neighbour is served beside a function that", () => {
       for (const code of await beside(neighbour, codesOf(name))) expect(ENDED).toContain(code);
     },
   );
+});
+
+test("calls that wait for hours hold no thread: the neighbour is served, and each ends at its deadline", async () => {
+  await attacker.deploy("sleeper", new Uint8Array(await buildBehaviourGuest()));
+  await attacker.api("PATCH", "/v1/apps/sleeper", { json: { deadlineMs: DEADLINE_MS } });
+  const sleepers = Array.from({ length: 50 }, () => attacker.invoke("sleeper/sleep", 3_600_000));
+  const codes = (await beside(neighbour, Promise.all(sleepers))).map(({ code }) => code);
+  expect(new Set(codes)).toEqual(new Set(["DEADLINE_EXCEEDED"]));
 });
 
 describe("a flood of log entries", () => {
@@ -170,6 +183,14 @@ describe("answers", () => {
   test("of 10 MB are refused by name", async () => {
     const codes = await beside(neighbour, codesOf("big"));
     expect(new Set(codes)).toEqual(new Set(["RESULT_TOO_LARGE"]));
+  });
+
+  test("of exceptions of 100 kB are each their own caller's, and cut in the log", async () => {
+    const codes = await beside(neighbour, codesOf("throws"));
+    expect(new Set(codes)).toEqual(new Set(["FUNCTION_THREW"]));
+    const page = (await attacker.api("GET", "/v1/apps/flood-throws/logs?limit=1")).json();
+    expect(String(at(page, "entries", 0, "message")).length).toBeLessThan(10_000);
+    expect(host.output).not.toContain("xxxx");
   });
 
   test("as large as allowed are sent whole", async () => {

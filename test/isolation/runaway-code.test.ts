@@ -106,6 +106,12 @@ describe("an invocation", () => {
     expect(at(answer.json(), "details", "cpuMsMax")).toBe(50);
   });
 
+  test("that loops where the host asks it for memory is ended, and the neighbour waits no longer than for that", async () => {
+    await deploy("taker", { allocate: ENDLESS });
+    const [answer] = await servedBeside(attacker.invoke("taker/run", "an input"));
+    expect(answer.code).toBe("CPU_LIMIT_EXCEEDED");
+  });
+
   test("that calls itself without an end is ended by its stack", async () => {
     await deploy("deep", {
       handle: () => "call $f",

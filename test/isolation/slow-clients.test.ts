@@ -13,7 +13,11 @@ let tenant: TenantClient;
 
 beforeAll(async () => {
   host = await HostUnderTest.start({
-    flags: ["--request-body-timeout-ms=500", "--connections-per-address-max=40"],
+    flags: [
+      "--request-body-timeout-ms=500",
+      "--connections-per-address-max=40",
+      "--unread-bytes-max=8000000",
+    ],
   });
   tenant = await host.tenant("acme");
   await tenant.deploy("app", await behaviours());
@@ -68,6 +72,28 @@ describe("a body that does not come", () => {
   test("is no reason to close the connection of a function that takes its time", async () => {
     expect((await tenant.invoke("app/slow", 1_500)).json()).toBe("done");
   });
+});
+
+test("answers that nobody reads are given up past what may wait, and others are served", async () => {
+  const sockets = Array.from({ length: 10 }, () => dial());
+  const readers = sockets.map((socket) => {
+    socket.pause();
+    socket.write(`${head("POST", "/v1/invoke/app/big", 7)}4000000`);
+    // Who does not read sees the end of a connection only when it writes.
+    const timer = setInterval(() => socket.write("P"), 100);
+    return new Promise<void>((resolve) => {
+      socket.once("close", () => {
+        clearInterval(timer);
+        resolve();
+      });
+    });
+  });
+  // What is in the buffers of the system is no memory of the host's: so only some of them are closed.
+  await Promise.race(readers);
+  for (const socket of sockets) socket.destroy();
+  await Promise.all(readers);
+  expect((await tenant.invoke("app/version", null)).json()).toBe("one");
+  expect((await tenant.invoke("app/big", 100)).body.byteLength).toBe(102);
 });
 
 test("one address has only so many connections", async () => {
