@@ -31,6 +31,8 @@ const QUEUED_BYTES_MAX = 1_024 * MIB;
 const REQUESTS_PER_SECOND_MAX = 1_000_000;
 const UPLOADS_MAX = 1_000;
 const WEIGHT_MAX = 10_000;
+/** Each reserves address space for its memories; a process has room for about 12,000. */
+export const INSTANCES_MAX = 5_000;
 const STATE_KEYS_MAX = 10_000_000_000;
 const STATE_BYTES_MAX = 16_777_216 * MIB;
 const LOG_BYTES_PER_SECOND_MAX = 1_024 * MIB;
@@ -173,6 +175,13 @@ export const HostConfigSchema = Type.Object(
       "Quota of a new tenant: invocations at once, of all its apps.",
     ),
     tenantConcurrencyCeiling: ceiling(CONCURRENCY_MAX, "invocations at once"),
+    tenantInstancesMax: count(
+      INSTANCES_MAX / 2,
+      1,
+      INSTANCES_MAX,
+      "Quota of a new tenant: instances of all its apps. So many run at once; each executor keeps idle ones up to its part.",
+    ),
+    tenantInstancesCeiling: ceiling(INSTANCES_MAX, "instances"),
     tenantQueueDepthMax: count(
       4_096,
       1,

@@ -7,6 +7,7 @@ import { AppRegistry } from "./artifacts/app-registry.ts";
 import { ArtifactStore } from "./artifacts/artifact-store.ts";
 import { Compiler } from "./artifacts/compiler.ts";
 import { leaveOlderLayout } from "./artifacts/older-layout.ts";
+import { INSTANCES_MAX } from "./config.ts";
 import type { HostConfig } from "./config.ts";
 import { ApiRates } from "./control/api-rates.ts";
 import type { ControlPlane } from "./control/control-plane.ts";
@@ -48,8 +49,6 @@ export interface Host {
 
 /** Invocations on one executor at once; most of them wait for state, and hold no thread. */
 const IN_FLIGHT_PER_EXECUTOR_MAX = 1_024;
-/** Each reserves address space for its memories; a process has room for about 12,000. */
-const INSTANCES_PER_PROCESS_MAX = 5_000;
 /** One tenant may have so large a part of the memory for instances. */
 const TENANT_MEMORY_DIVISOR = 2;
 const INSTANCE_IDLE_MS = 60_000;
@@ -263,7 +262,7 @@ function startScheduler(parts: {
         codeBytes: LOADED_AHEAD_CODE_BYTES_MAX,
       },
       executor: {
-        instancesMax: Math.ceil(INSTANCES_PER_PROCESS_MAX / config.executors),
+        instancesMax: Math.ceil(INSTANCES_MAX / config.executors),
         memory: {
           bytesMax: Math.floor(config.instancesMemoryBytesMax / config.executors),
           tenantBytesMax: Math.floor(

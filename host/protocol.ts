@@ -84,6 +84,8 @@ export interface AppLimits {
   /** Of the tenant: `LogAllowance`. */
   readonly logAllowance: SharedArrayBuffer;
   readonly idleInstancesMax: number;
+  /** Instances of all its tenant's apps on the thread, busy and idle: no idle one is kept beyond. */
+  readonly tenantInstancesMax: number;
   /** Time that one invocation may compute. */
   readonly cpuMsMax: number;
   /** Linear memory of one instance. */

@@ -8,6 +8,8 @@ export interface Quotas {
   readonly uploadsMax: number;
   /** Invocations of all its apps at once. */
   readonly concurrencyMax: number;
+  /** Instances of all its apps: so many run at once, and idle ones are kept as long as there are fewer. */
+  readonly instancesMax: number;
   /** Waiting invocations of all its apps. */
   readonly queueDepthMax: number;
   /** Input of waiting invocations of all its apps. */
@@ -18,6 +20,12 @@ export interface Quotas {
   readonly apiRequestsPerSecondMax: number;
   /** Its share of the executors where others want them too, beside theirs. */
   readonly weight: number;
+  /** Wall time of an invocation, its wait included. */
+  readonly deadlineMsMax: number;
+  /** Time that an invocation computes. */
+  readonly cpuMsMax: number;
+  /** Linear memory of one instance. */
+  readonly memoryBytesMax: number;
   readonly stateValueBytesMax: number;
   /** Keys of its state. */
   readonly stateKeysMax: number;
@@ -33,11 +41,15 @@ export const QUOTA_NAMES = [
   "uploadBytesMax",
   "uploadsMax",
   "concurrencyMax",
+  "instancesMax",
   "queueDepthMax",
   "queuedBytesMax",
   "requestsPerSecondMax",
   "apiRequestsPerSecondMax",
   "weight",
+  "deadlineMsMax",
+  "cpuMsMax",
+  "memoryBytesMax",
   "stateValueBytesMax",
   "stateKeysMax",
   "stateBytesMax",
@@ -52,11 +64,15 @@ export function toQuotas(quota: (name: keyof Quotas) => number): Quotas {
     uploadBytesMax: quota("uploadBytesMax"),
     uploadsMax: quota("uploadsMax"),
     concurrencyMax: quota("concurrencyMax"),
+    instancesMax: quota("instancesMax"),
     queueDepthMax: quota("queueDepthMax"),
     queuedBytesMax: quota("queuedBytesMax"),
     requestsPerSecondMax: quota("requestsPerSecondMax"),
     apiRequestsPerSecondMax: quota("apiRequestsPerSecondMax"),
     weight: quota("weight"),
+    deadlineMsMax: quota("deadlineMsMax"),
+    cpuMsMax: quota("cpuMsMax"),
+    memoryBytesMax: quota("memoryBytesMax"),
     stateValueBytesMax: quota("stateValueBytesMax"),
     stateKeysMax: quota("stateKeysMax"),
     stateBytesMax: quota("stateBytesMax"),

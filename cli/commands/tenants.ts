@@ -26,6 +26,7 @@ const QUOTA_OPTIONS = [
   ["uploadBytesMax", "--upload-bytes-max <bytes>", "bytes of one component", 1_073_741_824],
   ["uploadsMax", "--uploads-max <count>", "uploads under way at once", 1_000],
   ["concurrencyMax", "--concurrency-max <count>", "invocations at once, of all apps", 100_000],
+  ["instancesMax", "--instances-max <count>", "instances of all apps", 5_000],
   ["queueDepthMax", "--queue-depth-max <count>", "invocations that wait, of all apps", 1_000_000],
   [
     "queuedBytesMax",
@@ -46,6 +47,9 @@ const QUOTA_OPTIONS = [
     1_000_000,
   ],
   ["weight", "--weight <n>", "share of the executors, 100 being the usual one", 10_000],
+  ["deadlineMsMax", "--deadline-ms-max <ms>", "the longest an invocation may take", 86_400_000],
+  ["cpuMsMax", "--cpu-ms-max <ms>", "the longest an invocation may compute", 86_400_000],
+  ["memoryBytesMax", "--memory-bytes-max <bytes>", "memory of one instance", 4_294_967_296],
   ["stateValueBytesMax", "--state-value-bytes-max <bytes>", "bytes of one state value", 16_777_216],
   ["stateKeysMax", "--state-keys-max <count>", "keys of its state", 10_000_000_000],
   [

@@ -236,11 +236,20 @@ export class Deployments {
     const { settings } = record;
     const quotas = tenants.find(record.tenantId)?.quotas;
     return {
-      deadlineMs: Math.min(settings.deadlineMs ?? config.deadlineDefaultMs, config.deadlineMaxMs),
-      cpuMsMax: Math.min(settings.cpuMsMax ?? config.cpuMsMax, config.cpuMsMax),
-      memoryBytesMax: Math.min(
-        settings.memoryBytesMax ?? config.instanceMemoryBytesMax,
-        config.instanceMemoryBytesMax,
+      deadlineMs: capped(
+        Math.min(settings.deadlineMs ?? config.deadlineDefaultMs, config.deadlineMaxMs),
+        quotas?.deadlineMsMax,
+      ),
+      cpuMsMax: capped(
+        Math.min(settings.cpuMsMax ?? config.cpuMsMax, config.cpuMsMax),
+        quotas?.cpuMsMax,
+      ),
+      memoryBytesMax: capped(
+        Math.min(
+          settings.memoryBytesMax ?? config.instanceMemoryBytesMax,
+          config.instanceMemoryBytesMax,
+        ),
+        quotas?.memoryBytesMax,
       ),
       concurrencyMax: capped(
         settings.concurrencyMax ?? config.concurrencyDefault,
@@ -404,7 +413,12 @@ export class Deployments {
     const { stateKeysMax: keysMax, stateBytesMax: bytesMax } = quotas;
     this.#options.stateLimiter.limitSpace(tenantPrefix(tenantId), { keysMax, bytesMax });
     this.#logAllowance(tenantId).setRate(quotas.logBytesPerSecondMax);
-    this.#options.runner.setTenant(tenantId, { ...quotas, weight: quotas.weight / WEIGHT_USUAL });
+    this.#options.runner.setTenant(tenantId, {
+      ...quotas,
+      // Each that runs has an instance to itself.
+      concurrencyMax: Math.min(quotas.concurrencyMax, quotas.instancesMax),
+      weight: quotas.weight / WEIGHT_USUAL,
+    });
   }
 
   /** What all apps of the tenant may log, on all threads. */
@@ -437,6 +451,9 @@ export class Deployments {
         logEntriesMax: config.logEntriesPerInvocationMax,
         logAllowance: this.#logAllowance(record.tenantId).shared,
         idleInstancesMax: effective.reuse === "never" ? 0 : effective.idleInstancesMax,
+        tenantInstancesMax: Math.ceil(
+          (quotas?.instancesMax ?? config.tenantInstancesMax) / config.executors,
+        ),
         cpuMsMax: effective.cpuMsMax,
         memoryBytesMax: effective.memoryBytesMax,
         environment: effective.environment,

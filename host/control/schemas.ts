@@ -75,6 +75,10 @@ export const Quotas = Type.Object(
     uploadBytesMax: positive(1_073_741_824, "Bytes of one component."),
     uploadsMax: positive(1_000, "Uploads under way at once."),
     concurrencyMax: positive(100_000, "Invocations of all its apps that run at once."),
+    instancesMax: positive(
+      5_000,
+      "Instances of all its apps: so many run at once; each executor keeps idle ones up to its part.",
+    ),
     queueDepthMax: positive(1_000_000, "Invocations of all its apps that wait."),
     queuedBytesMax: positive(1_073_741_824, "Bytes of input of those that wait."),
     requestsPerSecondMax: positive(
@@ -89,6 +93,12 @@ export const Quotas = Type.Object(
       10_000,
       "Its share of the executors where others want them too, beside theirs.",
     ),
+    deadlineMsMax: positive(
+      86_400_000,
+      "Milliseconds that an invocation may take, its wait included.",
+    ),
+    cpuMsMax: positive(86_400_000, "Milliseconds that an invocation may compute."),
+    memoryBytesMax: positive(4_294_967_296, "Bytes of linear memory of one instance."),
     stateValueBytesMax: positive(16_777_216, "Bytes of one state value."),
     stateKeysMax: positive(10_000_000_000, "Keys of its state."),
     stateBytesMax: positive(
@@ -185,11 +195,17 @@ export type WhoAmI = Static<typeof WhoAmI>;
 
 export const AppConfig = Type.Object(
   {
-    deadlineMs: positive(86_400_000, "The longest one invocation may take."),
-    cpuMsMax: positive(86_400_000, "The longest one invocation may compute; the host's caps it."),
+    deadlineMs: positive(
+      86_400_000,
+      "The longest one invocation may take; the tenant's quota caps it.",
+    ),
+    cpuMsMax: positive(
+      86_400_000,
+      "The longest one invocation may compute; the tenant's quota caps it.",
+    ),
     memoryBytesMax: positive(
       4_294_967_296,
-      "Linear memory of one instance, all its memories together; the host's caps it.",
+      "Linear memory of one instance, all its memories together; the tenant's quota caps it.",
     ),
     concurrencyMax: positive(100_000, "Invocations that run at once; the tenant's quota caps it."),
     queueDepthMax: positive(1_000_000, "Invocations that wait; the tenant's quota caps it."),

@@ -91,6 +91,7 @@ class ExecutorUnderTest implements AsyncDisposable {
       logEntriesMax: 3,
       logAllowance: LogAllowance.of(1_000_000).shared,
       idleInstancesMax: options.idleInstancesMax ?? 8,
+      tenantInstancesMax: 1_000,
       cpuMsMax: 60_000,
       memoryBytesMax: 256 * 1024 * 1024,
       environment: {},

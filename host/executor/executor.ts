@@ -197,14 +197,14 @@ export class Executor {
       return true;
     }
     let pooled = this.#pool.take(invocation.revisionKey);
-    if (pooled === undefined && !this.#pool.reserve()) return false;
+    if (pooled === undefined && !this.#reserve(invocation.revisionKey)) return false;
     // From here on code of the guest may run: its start functions.
     Atomics.store(this.#cells, EXECUTOR_CELLS.started, invocation.sequence);
     if (pooled === undefined) {
       try {
         pooled = this.#instantiate(invocation.revisionKey, invocation.sequence);
       } catch (error) {
-        this.#pool.release();
+        this.#pool.release(this.#revision(invocation.revisionKey).app.tenantId);
         this.#settleUnstarted(invocation, toOutcomeError(error));
         return true;
       }
@@ -235,6 +235,17 @@ export class Executor {
     return true;
   }
 
+  #revision(revisionKey: string): Revision {
+    const revision = this.#revisions.get(revisionKey);
+    assert(revision !== undefined);
+    return revision;
+  }
+
+  #reserve(revisionKey: string): boolean {
+    const { app, limits } = this.#revision(revisionKey);
+    return this.#pool.reserve(app.tenantId, limits.tenantInstancesMax);
+  }
+
   /** Of a revision that was given to this thread before anyone called it, the first call only makes the instance. */
   #prepare(component: CompiledComponent): void {
     try {
@@ -256,13 +267,15 @@ export class Executor {
     const revision = this.#revisions.get(revisionKey);
     if (revision === undefined || revision.startsForLong || this.#draining) return;
     if (this.#queue.length > 0 || this.#pool.hasIdle(revisionKey)) return;
-    if (!this.#pool.reserveFree()) return;
+    const { tenantId } = revision.app;
+    const ofTenant = revision.limits.tenantInstancesMax;
+    if (!this.#pool.reserveFree(tenantId, ofTenant)) return;
     try {
       const pooled = this.#instantiate(revisionKey, AHEAD);
       pooled.scope.end();
-      this.#pool.give(pooled, 1, Date.now());
+      this.#pool.give(pooled, { idle: 1, ofTenant }, Date.now());
     } catch (error) {
-      this.#pool.release();
+      this.#pool.release(tenantId);
       // It would be tried after each invocation, and nobody pays for that.
       revision.startsForLong = !(error instanceof RangeError);
     }
@@ -352,8 +365,9 @@ export class Executor {
       !instance.isDead &&
       instance.memoryBytes <= this.#tuning.idleInstanceBytesMax &&
       this.#revisions.has(pooled.revisionKey);
-    if (isKept) this.#pool.give(pooled, scope.limits.idleInstancesMax, Date.now());
-    else this.#pool.release();
+    const { idleInstancesMax: idle, tenantInstancesMax: ofTenant } = scope.limits;
+    if (isKept) this.#pool.give(pooled, { idle, ofTenant }, Date.now());
+    else this.#pool.release(scope.app.tenantId);
     const outcome: Outcome =
       output === undefined
         ? {

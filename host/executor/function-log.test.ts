@@ -40,6 +40,7 @@ function toLimits(allowance: LogAllowance, logEntriesMax: number): AppLimits {
     logEntriesMax,
     logAllowance: allowance.shared,
     idleInstancesMax: 1,
+    tenantInstancesMax: 1_000,
     cpuMsMax: 1,
     memoryBytesMax: 1,
     environment: {},

@@ -30,13 +30,14 @@ const limits = {
   logEntriesMax: 1,
   logAllowance: LogAllowance.of(1).shared,
   idleInstancesMax: 1,
+  tenantInstancesMax: 1_000,
   cpuMsMax: 1000,
   memoryBytesMax: 64 * 1024 * 1024,
   environment: {},
 };
 
-function pooled(revisionKey: string, onFreeze = (): void => {}): PooledInstance {
-  const app = { tenantId: "acme", app: "a", revisionId: revisionKey };
+function pooled(revisionKey: string, onFreeze = (): void => {}, tenantId = "acme"): PooledInstance {
+  const app = { tenantId, app: "a", revisionId: revisionKey };
   const scope = new InstanceScope({
     app,
     limits,
@@ -49,9 +50,9 @@ function pooled(revisionKey: string, onFreeze = (): void => {}): PooledInstance 
 }
 
 function add(pool: InstancePool, revisionKey: string, nowMs: number, idleMax = 10): PooledInstance {
-  expect(pool.reserve()).toBe(true);
+  expect(pool.reserve("acme", 100)).toBe(true);
   const made = pooled(revisionKey);
-  pool.give(made, idleMax, nowMs);
+  pool.give(made, { idle: idleMax, ofTenant: 100 }, nowMs);
   return made;
 }
 
@@ -74,17 +75,48 @@ test("at the limit, the longest idle instance of any revision makes room", () =>
   const pool = new InstancePool({ instancesMax: 2 });
   add(pool, "r1", 5);
   const kept = add(pool, "r2", 9);
-  expect(pool.reserve()).toBe(true);
+  expect(pool.reserve("acme", 100)).toBe(true);
   expect(pool.take("r1")).toBeUndefined();
   expect(pool.take("r2")).toBe(kept);
 });
 
 test("at the limit with none idle there is no room, until one is released", () => {
   const pool = new InstancePool({ instancesMax: 1 });
-  expect(pool.reserve()).toBe(true);
-  expect(pool.reserve()).toBe(false);
-  pool.release();
-  expect(pool.reserve()).toBe(true);
+  expect(pool.reserve("acme", 100)).toBe(true);
+  expect(pool.reserve("acme", 100)).toBe(false);
+  pool.release("acme");
+  expect(pool.reserve("acme", 100)).toBe(true);
+});
+
+/** An idle instance of a tenant, of which the thread keeps two at most. */
+function addOf(pool: InstancePool, tenantId: string, revisionKey: string, nowMs: number): void {
+  expect(pool.reserve(tenantId, 2)).toBe(true);
+  const made = pooled(revisionKey, () => {}, tenantId);
+  pool.give(made, { idle: 10, ofTenant: 2 }, nowMs);
+}
+
+function idleRevisions(pool: InstancePool): readonly string[] {
+  return Array.from(pool.idle(), ({ revisionKey }) => revisionKey).toSorted();
+}
+
+test("a tenant with all that it may keep makes room at its own cost, and nobody else's", () => {
+  const pool = new InstancePool({ instancesMax: 10 });
+  addOf(pool, "victim", "v", 1);
+  for (const [index, key] of ["a1", "a2", "a3", "a4"].entries())
+    addOf(pool, "acme", key, index + 2);
+  expect(idleRevisions(pool)).toEqual(["a3", "a4", "v"]);
+});
+
+test("a tenant whose instances all run gets one more, and keeps no more of them than it may", () => {
+  const pool = new InstancePool({ instancesMax: 10 });
+  const running = ["a1", "a2", "a3"].map((key) => {
+    expect(pool.reserve("acme", 2)).toBe(true);
+    return pooled(key);
+  });
+  for (const made of running) pool.give(made, { idle: 10, ofTenant: 2 }, 1);
+  expect(idleRevisions(pool)).toEqual(["a2", "a3"]);
+  expect(pool.reserveFree("acme", 2)).toBe(false);
+  expect(pool.reserveFree("acme", 3)).toBe(true);
 });
 
 test("no more than the revision's idle limit are kept, and the others' room is free again", () => {
@@ -92,7 +124,7 @@ test("no more than the revision's idle limit are kept, and the others' room is f
   add(pool, "r", 1, 1);
   add(pool, "r", 2, 1);
   expect(pool.idleInstances).toBe(1);
-  expect(pool.reserve()).toBe(true);
+  expect(pool.reserve("acme", 100)).toBe(true);
 });
 
 test("a sweep lets go of what has been idle too long, and of nothing else", () => {
@@ -110,7 +142,7 @@ test("a forgotten revision leaves nothing idle", () => {
   add(pool, "r", 1);
   pool.forget("r");
   expect(pool.take("r")).toBeUndefined();
-  expect(pool.reserve()).toBe(true);
+  expect(pool.reserve("acme", 100)).toBe(true);
 });
 
 const LINKED_IDLE_MAX = 32;
@@ -129,12 +161,9 @@ function manyIdle(count: number): {
   const giveOneMore = (nowMs: number): void => {
     const number = given;
     given += 1;
-    expect(pool.reserve()).toBe(true);
-    pool.give(
-      pooled("r", () => frozen.push(number)),
-      1000,
-      nowMs,
-    );
+    expect(pool.reserve("acme", 1000)).toBe(true);
+    const made = pooled("r", () => frozen.push(number));
+    pool.give(made, { idle: 1000, ofTenant: 1000 }, nowMs);
   };
   for (let i = 0; i < count; i += 1) giveOneMore(i);
   return { pool, frozen, giveOneMore };

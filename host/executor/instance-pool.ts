@@ -28,13 +28,17 @@ const FROZEN_BYTES_PER_SWEEP = 32 * 1024 * 1024;
 // I3. A dead instance is never idle.
 // I4. There are never more than `instancesMax`: each reserves address space, whether it runs or not,
 //     as long as it is not frozen.
-// I5. Past `LINKED_IDLE_MAX`, the instances that are idle longest are frozen: one after each that is
+// I5. A tenant that has as many as it may keep on the thread makes room for a new one at its own cost, and
+//     keeps no further idle one. Those that run are bounded where invocations are admitted.
+// I6. Past `LINKED_IDLE_MAX`, the instances that are idle longest are frozen: one after each that is
 //     given back, some with each sweep.
 export class InstancePool {
   readonly #instancesMax: number;
   readonly #idle = new Map<string, PooledInstance[]>();
   /** Idle and not frozen, the longest idle one first. */
   readonly #linked = new Set<PooledInstance>();
+  /** Busy and idle. */
+  readonly #byTenant = new Map<string, number>();
   #instances = 0;
   #idleInstances = 0;
 
@@ -85,36 +89,47 @@ export class InstancePool {
     this.#linked.delete(longest);
     if (stack?.length === 0) this.#idle.delete(longest.revisionKey);
     this.#idleInstances -= 1;
-    this.#instances -= 1;
+    this.#count(longest.scope.app.tenantId, -1);
     return longest;
   }
 
-  /** Makes room for one more instance, at the cost of the longest idle one; false where none is idle. */
-  reserve(): boolean {
-    if (this.#instances >= this.#instancesMax && this.evict(undefined) === undefined) return false;
-    this.#instances += 1;
-    return true;
+  /**
+   * Makes room for one more instance of a tenant, at the cost of the longest idle one: its own, where it has as
+   * many as it may keep (I5). False where there is no room, and none is idle.
+   */
+  reserve(tenantId: string, tenantMax: number): boolean {
+    const hasItsShare = this.#of(tenantId) >= tenantMax;
+    const hasRoom =
+      (hasItsShare && this.evict(tenantId) !== undefined) ||
+      this.#instances < this.#instancesMax ||
+      this.evict(undefined) !== undefined;
+    if (hasRoom) this.#count(tenantId, 1);
+    return hasRoom;
   }
 
   /** Makes room for one more instance where that costs no other. */
-  reserveFree(): boolean {
-    if (this.#instances >= this.#instancesMax) return false;
-    this.#instances += 1;
+  reserveFree(tenantId: string, tenantMax: number): boolean {
+    if (this.#instances >= this.#instancesMax || this.#of(tenantId) >= tenantMax) return false;
+    this.#count(tenantId, 1);
     return true;
   }
 
   /** Gives back the room of an instance that could not be made, or is dead. */
-  release(): void {
-    assert(this.#instances > 0);
-    this.#instances -= 1;
+  release(tenantId: string): void {
+    this.#count(tenantId, -1);
   }
 
   /** Keeps an instance for its revision's next invocation, or lets it go when enough are idle. */
-  give(pooled: PooledInstance, idleMax: number, nowMs: number): void {
+  give(
+    pooled: PooledInstance,
+    max: { readonly idle: number; readonly ofTenant: number },
+    nowMs: number,
+  ): void {
     assert(!pooled.instance.isDead);
+    const { tenantId } = pooled.scope.app;
     const stack = this.#idle.get(pooled.revisionKey) ?? [];
-    if (stack.length >= idleMax) {
-      this.release();
+    if (stack.length >= max.idle) {
+      this.release(tenantId);
       return;
     }
     pooled.idleSinceMs = nowMs;
@@ -122,6 +137,7 @@ export class InstancePool {
     this.#idleInstances += 1;
     this.#idle.set(pooled.revisionKey, stack);
     this.#linked.add(pooled);
+    if (this.#of(tenantId) > max.ofTenant) this.evict(tenantId);
   }
 
   /** Freezes the longest idle one, where too many are linked. */
@@ -133,9 +149,7 @@ export class InstancePool {
   forget(revisionKey: string): void {
     const stack = this.#idle.get(revisionKey) ?? [];
     this.#idle.delete(revisionKey);
-    for (const pooled of stack) this.#linked.delete(pooled);
-    this.#idleInstances -= stack.length;
-    this.#instances -= stack.length;
+    this.#drop(stack);
   }
 
   /** Lets go of what has been idle for longer than `idleMsMax`, and freezes some of the rest. */
@@ -144,9 +158,7 @@ export class InstancePool {
       // The bottom of a stack has been idle longest.
       const kept = stack.findIndex((pooled) => pooled.idleSinceMs >= nowMs - idleMsMax);
       const dropped = kept === -1 ? stack.length : kept;
-      for (const pooled of stack.splice(0, dropped)) this.#linked.delete(pooled);
-      this.#idleInstances -= dropped;
-      this.#instances -= dropped;
+      this.#drop(stack.splice(0, dropped));
       if (stack.length === 0) this.#idle.delete(revisionKey);
     }
     let bytes = 0;
@@ -154,6 +166,27 @@ export class InstancePool {
       const frozen = this.#freezeLongestIdle(nowMs - LINKED_IDLE_MS);
       if (frozen === undefined) return;
       bytes += frozen;
+    }
+  }
+
+  #of(tenantId: string): number {
+    return this.#byTenant.get(tenantId) ?? 0;
+  }
+
+  #count(tenantId: string, change: 1 | -1): void {
+    const count = this.#of(tenantId) + change;
+    assert(count >= 0);
+    this.#instances += change;
+    if (count === 0) this.#byTenant.delete(tenantId);
+    else this.#byTenant.set(tenantId, count);
+  }
+
+  /** Idle ones that are in no stack any more. */
+  #drop(instances: readonly PooledInstance[]): void {
+    for (const pooled of instances) {
+      this.#linked.delete(pooled);
+      this.#idleInstances -= 1;
+      this.#count(pooled.scope.app.tenantId, -1);
     }
   }
 

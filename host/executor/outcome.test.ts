@@ -14,6 +14,7 @@ const limits: AppLimits = {
   logEntriesMax: 1,
   logAllowance: LogAllowance.of(1).shared,
   idleInstancesMax: 1,
+  tenantInstancesMax: 1_000,
   cpuMsMax: 1000,
   memoryBytesMax: 64 * 1024 * 1024,
   environment: {},

@@ -92,6 +92,37 @@ test("an app computes no longer than it says itself, within what the host allows
   expect((await victim.invoke("app/version", null)).json()).toBe("one");
 });
 
+test("a tenant's quotas for time and memory hold for its apps, whatever they set, and are changed live", async () => {
+  const json = { cpuMsMax: 5_000, deadlineMs: 5_000, memoryBytesMax: 100_000_000 };
+  await victim.api("PATCH", "/v1/apps/app", { json });
+  const quotas = { cpuMsMax: 40, deadlineMsMax: 3_000, memoryBytesMax: 50_000_000 };
+  await host.admin("PATCH", "/v1/tenants/victim", { quotas });
+  const config = { cpuMsMax: 40, deadlineMs: 3_000, memoryBytesMax: 50_000_000 };
+  expect(at((await victim.api("GET", "/v1/apps/app")).json(), "config")).toMatchObject(config);
+  const ended = (await victim.invoke("app/spin", null)).json();
+  expect(ended).toMatchObject({ code: "CPU_LIMIT_EXCEEDED", details: { cpuMsMax: 40 } });
+  const short = { quotas: { cpuMsMax: 5_000, deadlineMsMax: 300 } };
+  await host.admin("PATCH", "/v1/tenants/victim", short);
+  const late = await victim.invoke("app/slow", 60_000);
+  expect(late.json()).toMatchObject({ code: "DEADLINE_EXCEEDED", details: { deadlineMs: 300 } });
+  const above = { quotas: { memoryBytesMax: 268_435_457 } };
+  const refused = await host.admin("PATCH", "/v1/tenants/victim", above);
+  expect(refused.code).toBe("REQUEST_INVALID");
+  const usual = { cpuMsMax: 10_000, deadlineMsMax: 300_000, memoryBytesMax: 268_435_456 };
+  await host.admin("PATCH", "/v1/tenants/victim", { quotas: usual });
+  expect(at((await victim.api("GET", "/v1/apps/app")).json(), "config")).toMatchObject(json);
+});
+
+test("no more instances of a tenant run at once than it may have, and the others wait", async () => {
+  await host.admin("PATCH", "/v1/tenants/victim", { quotas: { instancesMax: 1 } });
+  const calls = Promise.all(Array.from({ length: 4 }, () => victim.invoke("app/slow", 50)));
+  await expect
+    .poll(async () => at((await victim.api("GET", "/v1/usage")).json(), "load"))
+    .toMatchObject({ inFlight: 1 });
+  expect((await calls).map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+  await host.admin("PATCH", "/v1/tenants/victim", { quotas: { instancesMax: 2_500 } });
+});
+
 test("an app that is never reused has an instance for each invocation", async () => {
   const json = { reuse: "never" };
   const changed = (await victim.api("PATCH", "/v1/apps/app", { json })).json();
