@@ -154,7 +154,7 @@ async function compare({ name, before, after }: Subject, checks: Check[]): Promi
     await before();
     await after();
   } while (performance.now() < warmUntilMs);
-  const durations = { beforeMs: [] as number[], afterMs: [] as number[] };
+  const durations = { beforeMs: [] as number[], afterMs: [] as number[], times: [] as number[] };
   let isSame = true;
   for (let round = 0; round < ROUNDS; round += 1) {
     const startMs = performance.now();
@@ -165,14 +165,19 @@ async function compare({ name, before, after }: Subject, checks: Check[]): Promi
     isSame &&= first === second;
     durations.beforeMs.push(middleMs - startMs);
     durations.afterMs.push(endMs - middleMs);
+    // Of two that ran one after the other: others on the machine slow both down.
+    durations.times.push((endMs - middleMs) / (middleMs - startMs));
   }
   checks.push({
     name: `gives the same: ${name}`,
     holds: isSame,
     detail: `${String(ROUNDS)} times`,
   });
-  const [beforeMs, afterMs] = [median(durations.beforeMs), median(durations.afterMs)];
-  return { subject: name, values: { beforeMs, afterMs, times: afterMs / beforeMs } };
+  const { beforeMs, afterMs, times } = durations;
+  return {
+    subject: name,
+    values: { beforeMs: median(beforeMs), afterMs: median(afterMs), times: median(times) },
+  };
 }
 
 function medianTimes(rows: readonly Row[]): number {

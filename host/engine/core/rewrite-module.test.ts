@@ -7,13 +7,15 @@ import { section } from "../testing/binary.ts";
 import { testLimits } from "../testing/limits.ts";
 import { buildStoreGuest } from "../testing/store-guest.ts";
 import { rewriteModule } from "./rewrite-module.ts";
-import { arbitraryModule } from "./testing/arbitrary-module.ts";
+import { arbitraryLongModule, arbitraryModule } from "./testing/arbitrary-module.ts";
+import { countInstructions } from "./testing/count-instructions.ts";
 import { GRANT, instantiateRewritten } from "./testing/run-rewritten.ts";
 import type { RewrittenInstance } from "./testing/run-rewritten.ts";
 
 // `FUZZ_CASES=1000000` is the full size of what is random.
 const CASES = Number(process.env["FUZZ_CASES"] ?? 1000);
 const SEED = 20_261_121;
+const UNPAID_AT_ENTRY = 64;
 
 function rewrite(bytes: Uint8Array): Uint8Array {
   return rewriteModule(bytes, testLimits).bytes;
@@ -113,6 +115,27 @@ describe("a module at random", () => {
     expect(ends.same).toBeGreaterThan(CASES / 4);
     expect(ends.stopped).toBeGreaterThan(CASES / 100);
   });
+
+  test("pays for at least as many instructions as it runs", () => {
+    let counted = 0;
+    fc.assert(
+      fc.property(arbitraryLongModule, fc.nat(20), (bytes, input) => {
+        const rewritten = instantiateRewritten(bytes, { fuelMax: 300_000 });
+        outcomeOf(rewritten.exports, "run", input);
+        if (rewritten.isOutOfFuel()) return;
+        const counting = new WebAssembly.Module(countInstructions(bytes));
+        const { exports } = new WebAssembly.Instance(counting);
+        outcomeOf(exports, "run", input);
+        const { count } = exports;
+        if (!(count instanceof WebAssembly.Global)) throw new Error("nothing counts");
+        // Who calls a function pays for its first instructions, and here that is nobody.
+        expect(rewritten.fuel() + UNPAID_AT_ENTRY).toBeGreaterThanOrEqual(Number(count.value));
+        if (Number(count.value) > UNPAID_AT_ENTRY) counted += 1;
+      }),
+      { numRuns: CASES, seed: SEED },
+    );
+    expect(counted).toBeGreaterThan(CASES / 20);
+  });
 });
 
 describe("a module with bytes changed at random", () => {
@@ -204,6 +227,22 @@ describe("an endless", () => {
   });
 });
 
+/** Of a loop that goes round a hundred times, and each time calls a leaf so often. */
+async function fuelOfLeafCalls(calls: number): Promise<number> {
+  const bytes = await assemble(`(module
+      (func $inner (param i32) (result i32) (i32.add (local.get 0) (i32.const 1)))
+      (func $leaf (export "leaf") (param i32) (result i32) (call $inner (local.get 0)))
+      (func (export "run") (param $n i32)
+        (loop $l
+          ${"(drop (call $leaf (local.get $n)))".repeat(calls)}
+          (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))))`);
+  const { exports, fuel } = instantiateRewritten(bytes);
+  outcomeOf(exports, "leaf", 1);
+  expect(fuel()).toBe(0);
+  outcomeOf(exports, "run", 100);
+  return fuel();
+}
+
 describe("fuel", () => {
   const COUNTING = `(func (export "run") (param $n i32) (result i32) (local $sum i32)
     (loop $l
@@ -261,13 +300,23 @@ describe("fuel", () => {
     expect(instance.asked().length).toBeGreaterThan(3);
   });
 
-  test("is not paid by small functions that call nothing: their callers pay", async () => {
-    const { exports, fuel } = await run(`(func $small (export "small") (result i32) (i32.const 1))
-      (func (export "run") (result i32) (i32.add (call $small) (call $small)))`);
-    const used = fuel();
-    outcomeOf(exports, "small");
-    expect(fuel()).toBe(used);
-    expect(used).toBeGreaterThan(200);
+  test("is not paid by leaves: who calls one pays what it costs", async () => {
+    // The argument, two calls for four each, and four more instructions in the two.
+    expect((await fuelOfLeafCalls(3)) - (await fuelOfLeafCalls(1))).toBe(
+      2 * 100 * (1 + 4 + 1 + 4 + 3),
+    );
+  });
+
+  test("is not paid by a function that comes back at once, and is by its callers", async () => {
+    const { exports, fuel, asked } = await run(`
+      (func $again (export "quick") (param i32) (result i32)
+        (if (i32.eqz (local.get 0)) (then (return (i32.const 7))))
+        (call $again (i32.sub (local.get 0) (i32.const 1))))
+      (func (export "run"))`);
+    outcomeOf(exports, "quick", 0);
+    expect(asked()).toEqual([]);
+    outcomeOf(exports, "quick", 1000);
+    expect(fuel()).toBeGreaterThan(64 * 1000);
   });
 
   test("that is missing is taken from what comes next", async () => {

@@ -8,7 +8,8 @@ import { types as valueTypes } from "./assembly.ts";
 import { boundTables } from "./bounded-tables.ts";
 import type { BoundedTables } from "./bounded-tables.ts";
 import { ByteWriter } from "./byte-writer.ts";
-import { planCharges } from "./charge-plan.ts";
+import { ChargePlan } from "./charge-plan.ts";
+import type { FunctionBody } from "./charge-plan.ts";
 import { ADDED_NAMES_PREFIX, rankOf, readCoreModule, sections } from "./core-module.ts";
 import type { CoreModule, Section } from "./core-module.ts";
 import { CoreReader } from "./core-reader.ts";
@@ -124,31 +125,28 @@ class Rewrite {
     const { bytes, importedFunctions } = this.#module;
     const section = this.#section(sections.code);
     if (section === undefined) return false;
-    const reader = this.#read(section);
-    const count = reader.u32();
+    const bodies = this.#bodies(section);
+    const plan = new ChargePlan(bodies, importedFunctions, this.#added);
     const byteLength = section.end - section.bodyStart;
     const writer = new ByteWriter(byteLength + (byteLength >>> 2));
-    const body = new ByteWriter(4_096);
+    const rewritten = new ByteWriter(4_096);
     const functionWriter = new FunctionWriter(bytes, this.#globals, this.#added);
     const hints = new ByteWriter(4_096);
     let hinted = 0;
-    for (let index = 0; index < count; index += 1) {
-      const functionStart = reader.at;
-      const source = reader.part(reader.u32());
-      const start = source.at;
-      const edits = planCharges(source, this.#added);
+    for (const [index, body] of bodies.entries()) {
+      const edits = plan.editsOf(body);
       if (edits.length === 0) {
-        writer.copy(bytes, functionStart, source.end);
+        writer.u32(body.end - body.start);
+        writer.copy(bytes, body.start, body.end);
         continue;
       }
-      body.clear();
-      functionWriter.write(edits, start, source.end, body);
-      writer.u32(body.length);
-      writer.all(body.written);
+      rewritten.clear();
+      functionWriter.write(edits, body.start, body.end, rewritten);
+      writer.u32(rewritten.length);
+      writer.all(rewritten.written);
       hinted += 1;
       writeHints(importedFunctions + index, functionWriter.unlikelyBranches, hints);
     }
-    reader.expectEnd("the functions");
     if (hinted === 0) return false;
     this.#branchHints = withCount(hinted, hints.written);
     const added = this.#added.functions;
@@ -156,8 +154,18 @@ class Rewrite {
       writer.u32(code.length);
       writer.all(code);
     }
-    this.#replace(sections.code, count + added.length, writer.written);
+    this.#replace(sections.code, bodies.length + added.length, writer.written);
     return true;
+  }
+
+  #bodies(section: Section): readonly FunctionBody[] {
+    const reader = this.#read(section);
+    const bodies = Array.from({ length: reader.u32() }, () => {
+      const { bytes, at, end } = reader.part(reader.u32());
+      return { bytes, start: at, end };
+    });
+    reader.expectEnd("the functions");
+    return bodies;
   }
 
   #addDefinitions(): void {

@@ -11,6 +11,7 @@ type Blocks = readonly ("plain" | "valued")[];
 const FUNCTIONS = 4;
 const LOCALS = 3;
 const STATEMENTS_MAX = 4;
+const STATEMENTS_MAX_OF_LONG = 30;
 const BLOCKS_MAX = 6;
 
 const DEFINITION_TYPES: readonly Bytes[] = [
@@ -23,13 +24,15 @@ const I32 = 0x7f;
 /** Each choice takes a number; when there are no more, it is the first: that ends everything. */
 class Writer {
   readonly #choices: readonly number[];
+  readonly #isLong: boolean;
   #next = 0;
 
   /** V8 takes handlers of one kind in a module. */
   readonly #handler: 14 | 15;
 
-  constructor(choices: readonly number[]) {
+  constructor(choices: readonly number[], isLong: boolean) {
     this.#choices = choices;
+    this.#isLong = isLong;
     this.#handler = this.#choose(2) === 0 ? 14 : 15;
   }
 
@@ -49,7 +52,8 @@ class Writer {
   }
 
   #statements(blocks: Blocks): Bytes {
-    const count = blocks.length > BLOCKS_MAX ? 0 : this.#choose(STATEMENTS_MAX + 1);
+    const max = this.#isLong ? STATEMENTS_MAX_OF_LONG : STATEMENTS_MAX;
+    const count = blocks.length > BLOCKS_MAX ? 0 : this.#choose(max + 1);
     return Array.from({ length: count }, () => this.#statement(blocks)).flat();
   }
 
@@ -77,10 +81,6 @@ class Writer {
           0x21,
           this.#local(),
         ];
-      case 4:
-        return [...this.#expression(1), 0x0f];
-      case 5:
-        return [...this.#expression(1), 0x12, this.#choose(FUNCTIONS)];
       case 6:
         // memory.fill
         return [...this.#address(), 0x41, 7, ...this.#address(), 0xfc, 0x0b, 0];
@@ -93,8 +93,6 @@ class Writer {
       case 9:
         // table.fill
         return [0x41, 0, 0xd2, 0, 0x41, this.#choose(FUNCTIONS), 0xfc, 0x11, 0];
-      case 10:
-        return [...this.#expression(1), 0x08, 0];
       case 11:
         return [0x02, EMPTY, ...this.#statements(inside), 0x0b];
       case 12:
@@ -144,6 +142,23 @@ class Writer {
           0x0b,
         ];
       default:
+        // In a long function each way goes on, for some arguments.
+        return this.#isLong
+          ? [...this.#expression(1), 0x04, EMPTY, ...this.#ending(kind, inside), 0x0b]
+          : this.#ending(kind, blocks);
+    }
+  }
+
+  /** What nothing runs after: a return, a tail call, an exception or a branch. */
+  #ending(kind: number, blocks: Blocks): Bytes {
+    switch (kind) {
+      case 4:
+        return [...this.#expression(1), 0x0f];
+      case 5:
+        return [...this.#expression(1), 0x12, this.#choose(FUNCTIONS)];
+      case 10:
+        return [...this.#expression(1), 0x08, 0];
+      default:
         return this.#branch(blocks);
     }
   }
@@ -184,8 +199,8 @@ class Writer {
 }
 
 /** Exports its first function as `run` and its memory as `memory`. */
-function moduleOf(choices: readonly number[]): Uint8Array {
-  const writer = new Writer(choices);
+function moduleOf(choices: readonly number[], isLong: boolean): Uint8Array {
+  const writer = new Writer(choices, isLong);
   return Uint8Array.from([
     0x00,
     0x61,
@@ -208,4 +223,9 @@ function moduleOf(choices: readonly number[]): Uint8Array {
 
 export const arbitraryModule: fc.Arbitrary<Uint8Array> = fc
   .array(fc.nat(255), { maxLength: 400, size: "max" })
-  .map(moduleOf);
+  .map((choices) => moduleOf(choices, false));
+
+/** Those of its functions are long, and more of their instructions run. */
+export const arbitraryLongModule: fc.Arbitrary<Uint8Array> = fc
+  .array(fc.nat(255), { minLength: 400, maxLength: 2_000, size: "max" })
+  .map((choices) => moduleOf(choices, true));
