@@ -15,6 +15,7 @@ import { HostError } from "../errors.ts";
 import type { ErrorCode } from "../errors.ts";
 import { unreachable } from "../protocol.ts";
 import { functionWorld } from "../world/function-world.ts";
+import { yieldPriority } from "../yield-priority.ts";
 import type { CompiledArtifact } from "./app-record.ts";
 import type { ArtifactFolder } from "./artifact-folder.ts";
 import { ArtifactStore } from "./artifact-store.ts";
@@ -63,6 +64,8 @@ type RequestOf<Kind> = Extract<CompileRequest, { readonly kind: Kind }>;
 assert(parentPort !== null);
 const port = parentPort;
 const { artifactDirectory }: CompileThreadData = workerData;
+
+yieldPriority();
 
 const engine = createEngine();
 const world = functionWorld(wasiDeclarations);

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -180,3 +180,17 @@ test("a closed compiler refuses, and what was under way fails", async () => {
   expect(await underWay).toMatchObject([{ reason: { code: "HOST_DRAINING" } }]);
   await expect(compiler.compile("acme", path)).rejects.toMatchObject({ code: "HOST_DRAINING" });
 });
+
+test.runIf(process.platform === "linux")(
+  "a compile thread leaves the processor to the thread that answers clients",
+  async () => {
+    const { compiler, upload } = await setUp();
+    await compiler.compile("acme", upload(Uint8Array.of())).catch(() => undefined);
+    const nicenesses = readdirSync("/proc/self/task").flatMap((id) => {
+      const stat = readFileSync(`/proc/self/task/${id}/stat`, "utf8");
+      // The 19th field; the second one is a name in brackets.
+      return stat.includes("(compile)") ? [Number(stat.split(") ")[1]?.split(" ")[16])] : [];
+    });
+    expect(nicenesses).toContain(5);
+  },
+);

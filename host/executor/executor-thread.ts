@@ -5,8 +5,8 @@ import { connectStateClient } from "@downpour/kvs";
 import { createEngine } from "../engine/create-engine.ts";
 import { EXECUTOR_CELLS } from "../protocol.ts";
 import type { ExecutorReply, ExecutorRequest, ExecutorThreadData } from "../protocol.ts";
+import { yieldPriority } from "../yield-priority.ts";
 import { Executor } from "./executor.ts";
-import { yieldPriority } from "./yield-priority.ts";
 
 // The entry of an executor thread: connects the state, and carries batches between the port and the
 // executor. Replies of one turn of the event loop leave in one message, or earlier where the executor
