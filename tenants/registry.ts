@@ -46,11 +46,6 @@ const RECOGNISED_MAX = 10_000;
 const BEARER = /^Bearer +(\S{1,200}) *$/iu;
 const ADMIN: Principal = { role: "admin" };
 
-/** What nobody's token is compared with: as much work as for a tenant with one token, and in vain. */
-const NO_TOKENS: readonly TokenRecord[] = [
-  { tokenId: "", sha256: "0".repeat(64), createdAtMs: 0, scopes: [] },
-];
-
 // Owns who the tenants are and which tokens are theirs. It does not own what they store or run.
 //
 // R1. A change is durable before anyone sees it, and changes are made one after the other.
@@ -268,7 +263,7 @@ export class TenantRegistry {
     }
     const tenant = this.#tenants.get(owner.tenantId);
     // An unknown tenant takes the same path, so that the time does not tell which names exist.
-    const genuine = findGenuine(token, tenant?.tokens ?? NO_TOKENS);
+    const genuine = findGenuine(token, tenant?.tokens ?? []);
     if (genuine === undefined || tenant === undefined) return undefined;
     return { role: "tenant", tenant, scopes: genuine.scopes };
   }
