@@ -128,7 +128,12 @@ export const HostConfigSchema = Type.Object(
       4_096 * MIB,
       "Linear memory of one instance of a function: all its memories together.",
     ),
-
+    guestStackKibMax: count(
+      984,
+      256,
+      16_384,
+      "Stack of one invocation, in KiB, beside the instance's memory: how deep calls may be nested.",
+    ),
     instancesMemoryBytesMax: bytes(
       Math.floor(totalmem() / 2 / MIB) * MIB,
       1_048_576 * MIB,

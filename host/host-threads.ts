@@ -3,6 +3,7 @@ import type { Worker } from "node:worker_threads";
 import { startStorageThread } from "@downpour/kvs";
 import type { StorageThread } from "@downpour/kvs";
 import type { HostConfig } from "./config.ts";
+import { limitGuestStack } from "./engine/process-flags.ts";
 import { startExecutorWorker } from "./scheduler/executor-handle.ts";
 
 /** A host's own records are as large as an app's history; tenants' values have limits of their own. */
@@ -21,6 +22,7 @@ export interface HostThreads {
  * each thread, and this way all of them do it at once.
  */
 export function startHostThreads(config: HostConfig): HostThreads {
+  limitGuestStack(config.guestStackKibMax);
   const storage = startStorageThread({
     directory: join(config.dataDirectory, "state"),
     clientLimits: { valueBytesMax: STORE_VALUE_BYTES_MAX },

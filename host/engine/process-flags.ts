@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+
 /**
  * What the engine needs V8 to be started with. Guests that wait keep a stack each. By default V8
  * reserves a megabyte for each one, and each touches other pages than the one before; a stack that
@@ -22,4 +24,13 @@ export function setEngineFlags(): void {
     [process.execPath, ...process.execArgv, ...missing, ...process.argv.slice(1)],
     process.env,
   );
+}
+
+/**
+ * How much stack each call of a guest has, from now on, in every thread of the process. A guest runs on a stack of its
+ * own: what JavaScript has in its threads (`resourceLimits.stackSizeMb`, 4 MiB) is another matter, and V8 holds to
+ * this limit for stacks that grow alone.
+ */
+export function limitGuestStack(kib: number): void {
+  setFlagsFromString(`--stack-size=${kib}`);
 }
