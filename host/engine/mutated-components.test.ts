@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { createEngine } from "./create-engine.ts";
-import { dummyComponent } from "./testing/assemble.ts";
+import { assemble, dummyComponent } from "./testing/assemble.ts";
 import {
   FUZZ_CASES,
   FUZZ_TIMEOUT_MS,
@@ -9,8 +9,10 @@ import {
   taken,
 } from "./testing/check-mutations.ts";
 import type { Subject } from "./testing/check-mutations.ts";
+import { COMPONENT_CALLS, componentCallsWorld } from "./testing/component-calls.ts";
 import { composedComponent, composedWorld } from "./testing/composed-component.ts";
 import { testLimits } from "./testing/limits.ts";
+import { STREAM_COMPONENT, streamWorld } from "./testing/stream-component.ts";
 import { buildStoreGuest, storeLinks, storeWit, storeWorld } from "./testing/store-guest.ts";
 
 // Real components changed at random: each is taken or refused as one that an author could have made, and
@@ -37,10 +39,12 @@ describe("is planned or refused, and what is planned links or traps:", () => {
     ["a mutated TypeScript guest", () => storeGuest("async")],
     ["a mutated guest with synchronous exports", () => storeGuest("sync")],
     ["a mutated component that is composed of others", composed],
+    ["a mutated component whose parts call each other asynchronously", componentCalls],
+    ["a mutated component whose parts share streams and futures", streams],
   ])(
     "%s",
     async (_, make) => {
-      expect(linkMutations(await make(), FUZZ_CASES / 6)).toBeGreaterThan(0);
+      expect(linkMutations(await make(), FUZZ_CASES / 10)).toBeGreaterThan(0);
     },
     FUZZ_TIMEOUT_MS,
   );
@@ -53,4 +57,16 @@ async function storeGuest(kind: "async" | "sync"): Promise<Subject> {
 
 async function composed(): Promise<Subject> {
   return { component: await composedComponent(), world: composedWorld, links: () => ({}) };
+}
+
+async function componentCalls(): Promise<Subject> {
+  return {
+    component: await assemble(COMPONENT_CALLS),
+    world: componentCallsWorld,
+    links: () => ({ "test:calls/host": { functions: { sleep: (ms: number) => ms } } }),
+  };
+}
+
+async function streams(): Promise<Subject> {
+  return { component: await assemble(STREAM_COMPONENT), world: streamWorld, links: () => ({}) };
 }

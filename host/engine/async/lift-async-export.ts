@@ -184,18 +184,18 @@ class LiftedCall {
         const value = await returned;
         if (!guest.isClosed && guest.failure === undefined) goOn(value);
       } catch (error) {
-        guest.scheduler.failed(error);
+        this.#task.fail(error);
       }
     };
     void settle();
   }
 
-  /** What fails has nobody to throw to: the call of the host ends with it. */
+  /** What fails has nobody to throw to. */
   #later(goOn: () => void): void {
     try {
       goOn();
     } catch (error) {
-      this.#instance.guest.scheduler.failed(error);
+      this.#task.fail(error);
     }
   }
 

@@ -48,7 +48,8 @@ export class Task {
   /** Of the stretch that runs. */
   #caller: ComponentInstance | undefined;
   #outer: Task | undefined;
-  #onStretchEnd: (() => void) | undefined;
+  /** Whoever waits for its end. */
+  #stretchEnd: PromiseWithResolvers<void> | undefined;
 
   constructor(instance: ComponentInstance, call?: AsyncCall) {
     this.instance = instance;
@@ -96,17 +97,24 @@ export class Task {
     instance.leave(this.#caller);
     this.#caller = undefined;
     this.#isRunning = false;
-    const onEnd = this.#onStretchEnd;
-    this.#onStretchEnd = undefined;
+    const end = this.#stretchEnd;
+    this.#stretchEnd = undefined;
     instance.guest.scheduler.stretchEnds();
-    onEnd?.();
+    end?.resolve();
   }
 
-  /** Settles when the stretch that runs has ended; never where the guest fails in it. */
+  /** Settles when the stretch that runs has ended. */
   stretchEnded(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#onStretchEnd = resolve;
-    });
+    this.#stretchEnd = Promise.withResolvers();
+    return this.#stretchEnd.promise;
+  }
+
+  /** The stretch failed: the call in which it runs fails with it, or the call of the host. */
+  fail(error: unknown): void {
+    const end = this.#stretchEnd;
+    this.#stretchEnd = undefined;
+    if (end === undefined) this.instance.guest.scheduler.failed(error);
+    else end.reject(error);
   }
 
   /** Ends the stretch. Whoever makes it ready wakes what this gives. */

@@ -47,6 +47,8 @@ export class Guest {
   /** What is left of `liftedBytesMax` for the values that are being lifted. */
   liftableBytes = 0;
   subtasksUnderWay = 0;
+  /** Reads and writes of streams and futures that are not over: they know of memories. */
+  copiesUnderWay = 0;
   #failure: GuestFailure | undefined;
   #isClosed = false;
   /** More than one where a component of the guest waits in a call from another. */

@@ -58,6 +58,8 @@ function computeLayout(type: ValueType): Layout {
     case "char":
     case "own":
     case "borrow":
+    case "stream":
+    case "future":
       return FOUR_BYTES;
     case "s64":
     case "u64":

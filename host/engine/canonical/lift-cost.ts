@@ -38,6 +38,8 @@ function compute(type: ValueType): number {
     case "string":
     case "own":
     case "borrow":
+    case "stream":
+    case "future":
       return SLOT_BYTES + BOX_BYTES;
     case "list":
       return SLOT_BYTES + 2 * BOX_BYTES;

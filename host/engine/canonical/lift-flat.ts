@@ -9,6 +9,7 @@ import type { CoreType, VariantLike } from "./layout.ts";
 import { compileLiftList, invalidDiscriminant } from "./load-value.ts";
 import { memberNames } from "./member-names.ts";
 import { liftBorrow, liftOwn } from "./resources.ts";
+import { endType, liftEnd } from "../async/copy-end.ts";
 import { canonicalNan, charFromCode, f32FromBits, f64FromBits, wrap32 } from "./scalars.ts";
 import { liftStringIn } from "./strings.ts";
 import type { StringEncoding } from "./strings.ts";
@@ -86,6 +87,11 @@ export function compileLiftFlat(
     case "borrow": {
       const { resource } = type;
       return (cx, flat, at) => liftBorrow(cx, u32At(flat, at), resource);
+    }
+    case "stream":
+    case "future": {
+      const end = endType(type, "readable");
+      return (cx, flat, at) => liftEnd(cx, u32At(flat, at), end);
     }
     default:
       return unreachable(type);

@@ -18,6 +18,7 @@ import type { VariantLike } from "./layout.ts";
 import { hostBytesOf } from "./lift-cost.ts";
 import { memberNames } from "./member-names.ts";
 import { liftBorrow, liftOwn } from "./resources.ts";
+import { endType, liftEnd } from "../async/copy-end.ts";
 import { canonicalNan, charFromCode } from "./scalars.ts";
 import { VALUE_BYTES_MAX, liftStringIn } from "./strings.ts";
 import type { StringEncoding } from "./strings.ts";
@@ -106,6 +107,11 @@ function compile(type: ValueType, encoding: StringEncoding): Load {
     case "borrow": {
       const { resource } = type;
       return (cx, ptr) => liftBorrow(cx, loadU32(cx, ptr), resource);
+    }
+    case "stream":
+    case "future": {
+      const end = endType(type, "readable");
+      return (cx, ptr) => liftEnd(cx, loadU32(cx, ptr), end);
     }
     default:
       return unreachable(type);

@@ -8,6 +8,7 @@ import { casePayloads, layoutOf, unreachable } from "./layout.ts";
 import type { CoreType, VariantLike } from "./layout.ts";
 import { memberNames } from "./member-names.ts";
 import { lowerBorrow, lowerOwn } from "./resources.ts";
+import { endType, lowerEnd } from "../async/copy-end.ts";
 import { compileLowerList, requireLength, requireTuple } from "./save-value.ts";
 import {
   BIGINT_RANGES,
@@ -108,6 +109,11 @@ export function compileLowerFlat(
     case "borrow": {
       const { resource } = type;
       return (cx, value, flat) => push32(flat, lowerBorrow(cx, value, resource));
+    }
+    case "stream":
+    case "future": {
+      const end = endType(type, "readable");
+      return (cx, value, flat) => push32(flat, lowerEnd(cx, value, end));
     }
     default:
       return unreachable(type);

@@ -89,9 +89,14 @@ export function callHost(
   const { guest } = cx.instance;
   requireOpen(guest);
   const returned: ComponentValue = Reflect.apply(host, receiver, args);
-  // A host function may end its own caller, which then must not go on.
+  // A host function may end its own caller, which then must not go on. Nobody waits for what it promised.
+  if (returned instanceof Promise && !isOpen(guest)) returned.catch(() => {});
   requireOpen(guest);
   return returned;
+}
+
+function isOpen(guest: Guest): boolean {
+  return guest.failure === undefined && !guest.isClosed;
 }
 
 function requireOpen(guest: Guest): void {

@@ -17,6 +17,7 @@ import {
 } from "./layout.ts";
 import type { VariantLike } from "./layout.ts";
 import { memberNames } from "./member-names.ts";
+import { endType, lowerEnd } from "../async/copy-end.ts";
 import { lowerBorrow, lowerOwn } from "./resources.ts";
 import {
   BIGINT_RANGES,
@@ -117,6 +118,11 @@ function compile(type: ValueType, encoding: StringEncoding): Save {
     case "borrow": {
       const { resource } = type;
       return (cx, ptr, value) => saveU32(cx, ptr, lowerBorrow(cx, value, resource));
+    }
+    case "stream":
+    case "future": {
+      const end = endType(type, "readable");
+      return (cx, ptr, value) => saveU32(cx, ptr, lowerEnd(cx, value, end));
     }
     default:
       return unreachable(type);

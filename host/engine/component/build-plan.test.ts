@@ -158,6 +158,29 @@ describe("what is inconsistent in itself is malformed", () => {
       "expected no borrowed handle in the result",
     ],
     [
+      "a borrowed handle in a stream",
+      `(type $r (resource (rep i32))) (type (stream (borrow $r)))`,
+      "expected no borrowed handle in a stream",
+    ],
+    ["a stream of characters", `(type (stream char))`, "expected no stream of the type char"],
+    [
+      "a built-in of streams for a future",
+      `(type $t (future u8)) (core func (canon stream.new $t))`,
+      "expected the type of a stream",
+    ],
+    [
+      "a copy of elements without a memory",
+      `(type $t (stream u8)) (core func (canon stream.write $t async))`,
+      "expected the option memory",
+    ],
+    [
+      "a read of strings without realloc",
+      `(core module $m (memory (export "memory") 1)) (core instance $c (instantiate $m))
+      (type $t (future string))
+      (core func (canon future.read $t async (memory (core memory $c "memory"))))`,
+      "expected the option realloc",
+    ],
+    [
       "a module that V8 refuses",
       `(core module $m (func (result i32))) (core instance (instantiate $m))`,
       "a core module is invalid",

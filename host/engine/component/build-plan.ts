@@ -28,6 +28,7 @@ import type {
   CoreExportReference,
   CoreImport,
   CoreImportSource,
+  EndValueType,
   LiftPlan,
   LinkStep,
   Plan,
@@ -42,6 +43,7 @@ import type {
   ComponentSyntax,
   CoreArg,
   Definition,
+  EndKind,
   NamedSortIndex,
   TypeSyntax,
 } from "./syntax.ts";
@@ -93,6 +95,11 @@ interface InstanceInMaking {
   readonly importNames: Set<string>;
   /** Its number in the plan, once something needs it. */
   number: number | undefined;
+}
+
+interface SizedEnd {
+  readonly type: EndValueType;
+  readonly nodes: number;
 }
 
 /** Gives an import its meaning. */
@@ -516,9 +523,6 @@ class Planner {
     if (options.async && !type.type.async) {
       throw malformed("expected an async function type for the option async", offset);
     }
-    if (options.async && options.memory === null) {
-      throw malformed("expected the option memory with the option async", offset);
-    }
     const { memory, realloc } = this.#memoryOptions(options, scope, offset);
     this.#requireOptions(type, options, "lower", offset);
     return () => {
@@ -617,6 +621,38 @@ class Planner {
         const { kind, async } = definition;
         return () => ({ kind, async, componentInstance: this.#instanceNumber(instance) });
       }
+      case "end-new": {
+        const { kind } = definition;
+        const type = this.#endValueType(definition, scope, offset);
+        return () => ({
+          kind,
+          type: this.#planned(type, offset),
+          componentInstance: this.#instanceNumber(instance),
+        });
+      }
+      case "end-copy":
+        return this.#endCopy(definition, instance, offset);
+      case "end-cancel": {
+        const { kind, side, async } = definition;
+        const type = this.#endValueType(definition, scope, offset);
+        return () => ({
+          kind,
+          side,
+          async,
+          type: this.#planned(type, offset),
+          componentInstance: this.#instanceNumber(instance),
+        });
+      }
+      case "end-drop": {
+        const { kind, side } = definition;
+        const type = this.#endValueType(definition, scope, offset);
+        return () => ({
+          kind,
+          side,
+          type: this.#planned(type, offset),
+          componentInstance: this.#instanceNumber(instance),
+        });
+      }
       case "task-cancel":
       case "waitable-set-new":
       case "waitable-set-drop":
@@ -663,6 +699,51 @@ class Planner {
     };
   }
 
+  /** Reads lower the elements into the guest, and writes lift them from there. */
+  #endCopy(
+    definition: CanonSyntax & { kind: "end-copy" },
+    instance: InstanceInMaking,
+    offset: number,
+  ): () => TrampolinePlan {
+    const { kind, side, options } = definition;
+    const { async, postReturn, callback, stringEncoding } = options;
+    const { scope } = instance;
+    if (postReturn !== null || callback !== null) {
+      throw malformed("expected no post-return and no callback for a copy", offset);
+    }
+    const type = this.#endValueType(definition, scope, offset);
+    const { memory, realloc } = this.#memoryOptions(options, scope, offset);
+    const { element } = type.type;
+    this.#budget.spendTypeWalk(type.nodes, offset);
+    if (element !== null && memory === null) throw malformed("expected the option memory", offset);
+    if (side === "readable" && realloc === null && element !== null && containsPointer(element)) {
+      throw malformed("expected the option realloc", offset);
+    }
+    return () => ({
+      kind,
+      side,
+      async,
+      stringEncoding,
+      type: this.#planned(type, offset),
+      context: this.#context(instance, memory, realloc),
+    });
+  }
+
+  #endValueType(
+    { end, type: index }: { readonly end: EndKind; readonly type: number },
+    scope: Scope,
+    offset: number,
+  ): SizedEnd {
+    const { type, nodes } = resolveReference(index, scope, offset);
+    if (type.kind !== end) throw malformed(`expected the type of a ${end}`, offset);
+    return { type, nodes };
+  }
+
+  #planned({ type, nodes }: SizedEnd, offset: number): EndValueType {
+    this.#budget.spendTypeNodes(nodes, offset);
+    return type;
+  }
+
   #memoryOptions(
     options: CanonOptionsSyntax,
     scope: Scope,
@@ -686,7 +767,8 @@ class Planner {
     const params = type.params.map((param) => param.type);
     const results = type.result === null ? [] : [type.result];
     const isAsyncLower = options.async && direction === "lower";
-    const resultsMax = options.async ? FLAT_PARAMS_MAX : FLAT_RESULTS_MAX;
+    const asyncResultsMax = isAsyncLower ? 0 : FLAT_PARAMS_MAX;
+    const resultsMax = options.async ? asyncResultsMax : FLAT_RESULTS_MAX;
     const paramsMax = isAsyncLower ? FLAT_ASYNC_PARAMS_MAX : FLAT_PARAMS_MAX;
     const spills = flatCount(params) > paramsMax;
     const intoGuest = direction === "lift" ? params : results;

@@ -1,7 +1,7 @@
 import { readFlag, readResultList } from "./decode-types.ts";
 import { malformed, unsupported } from "./reader.ts";
 import type { BinaryReader } from "./reader.ts";
-import type { CanonOptionsSyntax, CanonSyntax, StringEncoding } from "./syntax.ts";
+import type { CanonOptionsSyntax, CanonSyntax, EndKind, StringEncoding } from "./syntax.ts";
 
 // The canonical section: functions lifted, lowered, and built in.
 
@@ -25,20 +25,6 @@ const PLAIN_BUILTINS: ReadonlyMap<number, CanonSyntax> = new Map([
 
 const REFUSED_BUILTINS: ReadonlyMap<number, string> = new Map([
   [0x07, "resource.drop async"],
-  [0x0e, "stream.new"],
-  [0x0f, "stream.read"],
-  [0x10, "stream.write"],
-  [0x11, "stream.cancel-read"],
-  [0x12, "stream.cancel-write"],
-  [0x13, "stream.drop-readable"],
-  [0x14, "stream.drop-writable"],
-  [0x15, "future.new"],
-  [0x16, "future.read"],
-  [0x17, "future.write"],
-  [0x18, "future.cancel-read"],
-  [0x19, "future.cancel-write"],
-  [0x1a, "future.drop-readable"],
-  [0x1b, "future.drop-writable"],
   [0x1c, "error-context.new"],
   [0x1d, "error-context.debug-message"],
   [0x1e, "error-context.drop"],
@@ -55,6 +41,29 @@ const REFUSED_BUILTINS: ReadonlyMap<number, string> = new Map([
   [0x42, "thread.available-parallelism"],
 ]);
 
+/** The built-ins of streams follow each other, and those of futures after them in the same order. */
+const END_OPCODES: ReadonlyMap<number, EndKind> = new Map([
+  [0x0e, "stream"],
+  [0x15, "future"],
+]);
+
+/** The part of the opcode that says which built-in it is; undefined for others. */
+function endBuiltin(opcode: number): { readonly end: EndKind; readonly which: number } | undefined {
+  for (const [first, end] of END_OPCODES) {
+    if (opcode >= first && opcode < first + 7) return { end, which: opcode - first };
+  }
+  return undefined;
+}
+
+function readEndBuiltin(reader: BinaryReader, end: EndKind, which: number): CanonSyntax {
+  const type = reader.u32(`the index of the type of a ${end}`);
+  if (which === 0) return { kind: "end-new", end, type };
+  const side = which % 2 === 1 ? "readable" : "writable";
+  if (which <= 2) return { kind: "end-copy", end, side, type, options: readOptions(reader) };
+  if (which > 4) return { kind: "end-drop", end, side, type };
+  return { kind: "end-cancel", end, side, type, async: readFlag(reader, "whether it is async") };
+}
+
 export function readCanon(reader: BinaryReader): CanonSyntax {
   const offset = reader.offset;
   const opcode = reader.byte("a canonical function");
@@ -62,6 +71,8 @@ export function readCanon(reader: BinaryReader): CanonSyntax {
   if (plain !== undefined) return plain;
   const refused = REFUSED_BUILTINS.get(opcode);
   if (refused !== undefined) throw unsupported(`the built-in ${refused}`, offset);
+  const builtin = endBuiltin(opcode);
+  if (builtin !== undefined) return readEndBuiltin(reader, builtin.end, builtin.which);
   switch (opcode) {
     case 0x00: {
       expectFunc(reader);

@@ -34,8 +34,6 @@ const PRIMITIVES: ReadonlyMap<number, PrimitiveKind> = new Map([
 
 const REFUSED_TYPES: ReadonlyMap<number, string> = new Map([
   [0x67, "the type list of a fixed length"],
-  [0x66, "the type stream"],
-  [0x65, "the type future"],
   [0x64, "the type error-context"],
   [0x63, "the type map"],
   [0x3e, "a resource with an async destructor"],
@@ -97,6 +95,10 @@ function readValueType(reader: BinaryReader, budget: Budget): ValueTypeSyntax {
       return { kind: "own", resource: reader.u32("the index of a resource") };
     case 0x68:
       return { kind: "borrow", resource: reader.u32("the index of a resource") };
+    case 0x66:
+      return { kind: "stream", element: readOptionalType(reader) };
+    case 0x65:
+      return { kind: "future", element: readOptionalType(reader) };
     default:
       throw reader.unexpected(opcode, "a type");
   }

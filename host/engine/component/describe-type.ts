@@ -94,6 +94,14 @@ function writeValue(text: BoundedText, type: ValueType): void {
     case "borrow":
       text.add(`${type.kind}<resource ${type.resource}>`);
       return;
+    case "stream":
+    case "future":
+      text.add(type.kind);
+      if (type.element === null) return;
+      text.add("<");
+      writeValue(text, type.element);
+      text.add(">");
+      return;
     case "bool":
     case "s8":
     case "u8":

@@ -1,5 +1,5 @@
 import type { ResourceId, FuncType, ValueType } from "./types.ts";
-import type { StringEncoding } from "./syntax.ts";
+import type { EndSide, StringEncoding } from "./syntax.ts";
 
 /**
  * A component ready to be linked: nested components are dissolved into one list of steps over core
@@ -97,6 +97,9 @@ export type LinkStep =
     }
   | { readonly kind: "trampoline"; readonly trampoline: TrampolinePlan };
 
+/** The type of a stream or future, one of whose ends a built-in is about. */
+export type EndValueType = Extract<ValueType, { readonly kind: "stream" | "future" }>;
+
 /** A core function that the engine makes. `context` names a step, `componentInstance` an instance. */
 export type TrampolinePlan =
   | {
@@ -148,6 +151,32 @@ export type TrampolinePlan =
       readonly componentInstance: number;
     }
   | {
+      readonly kind: "end-new";
+      readonly type: EndValueType;
+      readonly componentInstance: number;
+    }
+  | {
+      readonly kind: "end-copy";
+      readonly type: EndValueType;
+      readonly side: EndSide;
+      readonly async: boolean;
+      readonly stringEncoding: StringEncoding;
+      readonly context: number;
+    }
+  | {
+      readonly kind: "end-cancel";
+      readonly type: EndValueType;
+      readonly side: EndSide;
+      readonly async: boolean;
+      readonly componentInstance: number;
+    }
+  | {
+      readonly kind: "end-drop";
+      readonly type: EndValueType;
+      readonly side: EndSide;
+      readonly componentInstance: number;
+    }
+  | {
       readonly kind:
         | "task-cancel"
         | "waitable-set-new"
@@ -164,6 +193,7 @@ export type TrampolinePlan =
 export function isSuspending(trampoline: TrampolinePlan): boolean {
   const { kind } = trampoline;
   if (kind === "lower-host") return trampoline.suspends && !trampoline.async;
+  if (kind === "end-copy") return !trampoline.async;
   return kind === "waitable-set-wait" || kind === "thread-yield" || kind === "subtask-cancel";
 }
 

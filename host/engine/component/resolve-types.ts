@@ -49,6 +49,8 @@ export function resolveType(
     case "result":
     case "own":
     case "borrow":
+    case "stream":
+    case "future":
       return resolveValue(syntax, new Parts(scope, budget, offset));
     default:
       return unreachable(syntax);
@@ -172,6 +174,17 @@ function resolveValue(syntax: ValueTypeSyntax, parts: Parts): SizedValue {
     case "borrow":
       parts.hasBorrow = true;
       return parts.sized({ kind: "borrow", resource: parts.resource(syntax.resource) });
+    case "stream":
+    case "future": {
+      const element = parts.optional(syntax.element);
+      if (parts.hasBorrow) {
+        throw malformed(`expected no borrowed handle in a ${syntax.kind}`, parts.offset);
+      }
+      if (syntax.kind === "stream" && element?.kind === "char") {
+        throw malformed("expected no stream of the type char", parts.offset);
+      }
+      return parts.sized({ kind: syntax.kind, element });
+    }
     default:
       return unreachable(syntax);
   }

@@ -110,7 +110,8 @@ export type ValueTypeSyntax =
       readonly err: TypeReference | null;
     }
   | { readonly kind: "own"; readonly resource: number }
-  | { readonly kind: "borrow"; readonly resource: number };
+  | { readonly kind: "borrow"; readonly resource: number }
+  | { readonly kind: "stream" | "future"; readonly element: TypeReference | null };
 
 export type TypeSyntax =
   | ValueTypeSyntax
@@ -152,6 +153,10 @@ export interface CanonOptionsSyntax {
   readonly callback: number | null;
 }
 
+export type EndKind = "stream" | "future";
+
+export type EndSide = "readable" | "writable";
+
 export type CanonSyntax =
   | {
       readonly kind: "lift";
@@ -177,6 +182,28 @@ export type CanonSyntax =
     }
   | { readonly kind: "thread-yield"; readonly cancellable: boolean }
   | { readonly kind: "subtask-cancel"; readonly async: boolean }
+  /** Of the type of a stream or future, by its index. */
+  | { readonly kind: "end-new"; readonly end: EndKind; readonly type: number }
+  | {
+      readonly kind: "end-copy";
+      readonly end: EndKind;
+      readonly side: EndSide;
+      readonly type: number;
+      readonly options: CanonOptionsSyntax;
+    }
+  | {
+      readonly kind: "end-cancel";
+      readonly end: EndKind;
+      readonly side: EndSide;
+      readonly type: number;
+      readonly async: boolean;
+    }
+  | {
+      readonly kind: "end-drop";
+      readonly end: EndKind;
+      readonly side: EndSide;
+      readonly type: number;
+    }
   | {
       readonly kind:
         | "task-cancel"

@@ -42,6 +42,9 @@ function isSameValueType(a: ValueType, b: ValueType): boolean {
     case "own":
     case "borrow":
       return b.kind === a.kind && a.resource === b.resource;
+    case "stream":
+    case "future":
+      return b.kind === a.kind && isSameOptional(a.element, b.element);
     case "bool":
     case "s8":
     case "u8":

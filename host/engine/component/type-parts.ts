@@ -17,6 +17,9 @@ function partsOf(type: ValueType): readonly ValueType[] {
       return [type.type];
     case "result":
       return [type.ok, type.err].filter((part) => part !== null);
+    case "stream":
+    case "future":
+      return type.element === null ? NO_PARTS : [type.element];
     case "enum":
     case "flags":
     case "own":
@@ -42,7 +45,10 @@ function partsOf(type: ValueType): readonly ValueType[] {
 
 /** Whether a value of it lies in memory, at least in part. */
 export function containsPointer(type: ValueType): boolean {
-  return type.kind === "string" || type.kind === "list" || partsOf(type).some(containsPointer);
+  if (type.kind === "string" || type.kind === "list") return true;
+  // The handle of an end, whatever passes through it later.
+  if (type.kind === "stream" || type.kind === "future") return false;
+  return partsOf(type).some(containsPointer);
 }
 
 /** Whether a value of it may lend something for a call. */

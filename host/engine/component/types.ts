@@ -46,7 +46,8 @@ export type ValueType =
   | { readonly kind: "option"; readonly type: ValueType }
   | { readonly kind: "result"; readonly ok: ValueType | null; readonly err: ValueType | null }
   | { readonly kind: "own"; readonly resource: ResourceId }
-  | { readonly kind: "borrow"; readonly resource: ResourceId };
+  | { readonly kind: "borrow"; readonly resource: ResourceId }
+  | { readonly kind: "stream" | "future"; readonly element: ValueType | null };
 
 export interface FuncType {
   readonly async: boolean;
@@ -67,5 +68,6 @@ export interface FuncType {
  * | option | undefined or the value; where the inner type is itself an option, `{ tag: "none" }` or `{ tag: "some", val }` |
  * | result | `{ tag: "ok" \| "err", val? }` |
  * | own, borrow | the host's object for resources of the host; a `GuestResource` for resources of the guest |
+ * | stream, future | a `SharedStream` or `SharedFuture`, whose readable end this is |
  */
 export type ComponentValue = unknown;

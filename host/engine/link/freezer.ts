@@ -54,8 +54,8 @@ export class Freezer {
     const { links, guest, componentInstances } = linking;
     const memoryBytes = linking.memories.reduce((sum, { byteLength }) => sum + byteLength, 0);
     if (memoryBytes > MEMORY_BYTES_MAX) return undefined;
-    // The end of an asynchronous import is written to the memory that it was called from.
-    if (guest.subtasksUnderWay > 0) return undefined;
+    // The end of an asynchronous call, and what is copied, is written to the memory that it was called from.
+    if (guest.subtasksUnderWay > 0 || guest.copiesUnderWay > 0) return undefined;
     const globals = Array.from(mutableGlobals(linking, this.#steps), ({ value }) => value);
     // JavaScript need not keep the bits of one.
     if (globals.some((value) => Number.isNaN(value))) return undefined;

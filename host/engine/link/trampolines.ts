@@ -1,6 +1,7 @@
 import * as builtins from "../async/builtins.ts";
 import { compileComponentCall } from "../async/call-component.ts";
 import type { LoweredComponentCall } from "../async/call-component.ts";
+import { compileCopy, endCancel, endDrop, endNew } from "../async/copy-builtins.ts";
 import { compileTaskReturn } from "../async/lift-async-export.ts";
 import { compileAsyncLoweredImport } from "../async/lower-async-import.ts";
 import { compileLoweredImport } from "../canonical/lower-host-function.ts";
@@ -40,6 +41,15 @@ export function prepareTrampoline(
         suspending(builtins.waitableSetWait(linking.context(plan.context), plan.cancellable));
     case "waitable-set-poll":
       return (linking) => builtins.waitableSetPoll(linking.context(plan.context), plan.cancellable);
+    case "end-copy": {
+      const copy = compileCopy(plan);
+      return plan.async
+        ? (linking) => copy(linking.context(plan.context))
+        : (linking) => suspending(copy(linking.context(plan.context)));
+    }
+    case "end-new":
+    case "end-cancel":
+    case "end-drop":
     case "resource-new":
     case "resource-drop":
     case "resource-rep":
@@ -66,6 +76,12 @@ function bindBuiltin(
   instance: ComponentInstance,
 ): WebAssembly.ImportValue {
   switch (plan.kind) {
+    case "end-new":
+      return endNew(instance, plan.type);
+    case "end-cancel":
+      return endCancel(instance, plan);
+    case "end-drop":
+      return endDrop(instance, plan);
     case "resource-new":
       return resourceNew(instance, plan.resource);
     case "resource-drop":

@@ -135,7 +135,9 @@ export function arbitraryValue(type: ValueType): fc.Arbitrary<ComponentValue> {
       return fc.oneof(...type.cases.map((case_) => tagged(case_.name, case_.type)));
     case "own":
     case "borrow":
-      throw new Error("resources are no plain values");
+    case "stream":
+    case "future":
+      throw new Error("handles are no plain values");
     default:
       return type satisfies never;
   }

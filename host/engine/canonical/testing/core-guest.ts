@@ -35,6 +35,8 @@ export interface CoreGuest {
 export function createCoreGuest(
   options: {
     readonly limits?: Partial<GuestLimits>;
+    /** To be another component instance of. */
+    readonly guest?: Guest;
     /** In place of the module's own. */
     readonly realloc?: (
       old: number,
@@ -49,7 +51,7 @@ export function createCoreGuest(
   if (!(memory instanceof WebAssembly.Memory) || typeof realloc !== "function") {
     throw new Error("the core module has other exports");
   }
-  const guest = new Guest({ ...DEFAULT_GUEST_LIMITS, ...options.limits });
+  const guest = options.guest ?? new Guest({ ...DEFAULT_GUEST_LIMITS, ...options.limits });
   const own = (...args: [number, number, number, number]): number =>
     Number(Reflect.apply(realloc, undefined, args));
   const cx = new GuestContext(

@@ -1,0 +1,147 @@
+// What is copied through streams and futures, and where it lies. One copy moves elements from a source to a destination:
+// each is a range of a guest's memory, or a list of the host's.
+//
+// M1. A range is aligned, and inside the memory it is in, from when the copy begins: memories only grow.
+// M2. Numbers are copied as bytes. All else is lifted and lowered one by one, as any value is: it takes no more of the
+//     host at once than one element does.
+// M3. One copy moves at most so much that the thread is held for some milliseconds. The rest is for the next one: to
+//     either side it is as if the other one had had less room.
+
+import type { ComponentInstance } from "../canonical/component-instance.ts";
+import type { GuestContext } from "../canonical/guest-context.ts";
+import type { Load } from "../canonical/load-value.ts";
+import type { Save } from "../canonical/save-value.ts";
+import { trap } from "../canonical/trap.ts";
+import type { ComponentValue, ValueType } from "../component/types.ts";
+
+const ELEMENTS_MAX = 2 ** 28 - 1;
+
+/** In one copy: of numbers. */
+const COPIED_BYTES_MAX = 4 * 1024 * 1024;
+/** In one copy: of what is lifted and lowered. */
+const LIFTED_BYTES_MAX = 1024 * 1024;
+const LIFTED_ELEMENTS_MAX = 10_000;
+
+const NUMBERS: ReadonlySet<ValueType["kind"]> = new Set([
+  "s8",
+  "u8",
+  "s16",
+  "u16",
+  "s32",
+  "u32",
+  "s64",
+  "u64",
+  "f32",
+  "f64",
+]);
+
+/** How elements of one type lie in the memory of a guest with one encoding; undefined where they have no content. */
+export interface ElementLayout {
+  readonly alignment: number;
+  readonly byteLength: number;
+  readonly hostBytes: number;
+  readonly isNumber: boolean;
+  readonly load: Load;
+  readonly save: Save;
+}
+
+export function isNumber(type: ValueType): boolean {
+  return NUMBERS.has(type.kind);
+}
+
+export interface CopyBuffer {
+  /** The component instance whose memory it is; undefined for the host. */
+  readonly instance: ComponentInstance | undefined;
+  readonly length: number;
+  /** Of its length, how much is not copied yet. */
+  readonly remain: number;
+  take(): ComponentValue;
+  put(value: ComponentValue): void;
+}
+
+/** Copies as many elements as both have, and one copy may (M3). Both have some. */
+export function copyElements(from: CopyBuffer, to: CopyBuffer): void {
+  const most = Math.min(from.remain, to.remain);
+  if (from instanceof GuestBuffer && to instanceof GuestBuffer && from.copyRange(to, most)) return;
+  let liftedBytes = 0;
+  let count = Math.min(most, LIFTED_ELEMENTS_MAX);
+  for (; count > 0 && liftedBytes < LIFTED_BYTES_MAX; count -= 1) {
+    to.put(from.take());
+    if (from instanceof GuestBuffer) liftedBytes += from.liftedBytes;
+  }
+}
+
+/** A range of elements in the memory of a guest: to be read from, or to be written to. */
+export class GuestBuffer implements CopyBuffer {
+  readonly #cx: GuestContext;
+  readonly #element: ElementLayout | undefined;
+  readonly #ptr: number;
+  readonly length: number;
+  #progress = 0;
+  /** What the element took of the host that was taken last. */
+  liftedBytes = 0;
+
+  constructor(cx: GuestContext, element: ElementLayout | undefined, ptr: number, length: number) {
+    if (length > ELEMENTS_MAX) trap(`a copy of more than ${ELEMENTS_MAX} elements`);
+    if (element !== undefined && length > 0) {
+      cx.checkRange(ptr, element.alignment, length * element.byteLength, "the range of a copy");
+    }
+    this.#cx = cx;
+    this.#element = element;
+    this.#ptr = ptr;
+    this.length = length;
+  }
+
+  get instance(): ComponentInstance {
+    return this.#cx.instance;
+  }
+
+  get progress(): number {
+    return this.#progress;
+  }
+
+  get remain(): number {
+    return this.length - this.#progress;
+  }
+
+  /** Without looking at the elements, where they are such. Both have the same type. */
+  copyRange(to: GuestBuffer, most: number): boolean {
+    const element = this.#element;
+    let count = most;
+    if (element !== undefined) {
+      if (!element.isNumber) return false;
+      const { byteLength } = element;
+      count = Math.min(most, COPIED_BYTES_MAX / byteLength);
+      const start = this.#address(byteLength);
+      const bytes = this.#cx.memory.bytes().subarray(start, start + count * byteLength);
+      to.#cx.memory.bytes().set(bytes, to.#address(byteLength));
+    }
+    this.#progress += count;
+    to.#progress += count;
+    return true;
+  }
+
+  take(): ComponentValue {
+    const element = this.#element;
+    if (element === undefined) {
+      this.#progress += 1;
+      return undefined;
+    }
+    const { guest } = this.instance;
+    this.#cx.startLifting();
+    const value = element.load(this.#cx, this.#address(element.byteLength));
+    this.liftedBytes = guest.limits.liftedBytesMax - guest.liftableBytes + element.hostBytes;
+    this.#progress += 1;
+    return value;
+  }
+
+  put(value: ComponentValue): void {
+    const element = this.#element;
+    element?.save(this.#cx, this.#address(element.byteLength), value);
+    this.#progress += 1;
+  }
+
+  #address(byteLength: number): number {
+    return this.#ptr + this.#progress * byteLength;
+  }
+}
