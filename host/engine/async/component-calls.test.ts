@@ -94,6 +94,15 @@ describe("a call to another component", () => {
     expect(instance.isDead).toBe(true);
   });
 
+  test("that traps at once ends the call of the host, and leaves nothing that nobody handles", async () => {
+    await expect(instantiate().call("released", [])).rejects.toThrow(/lowered more often/u);
+    await new Promise(setImmediate);
+  });
+
+  test("that traps in its first stretch ends a synchronous call of the host, too", async () => {
+    await expect(instantiate().call("failed", [])).rejects.toThrow(Trap);
+  });
+
   test("ends with the failure of the host function that it waits for", async () => {
     const failure = new Error("the host failed");
     const functions = { sleep: () => Promise.reject(failure) };

@@ -26,6 +26,8 @@ export const componentCallsWorld: World = {
     "cancel-held-back": [func({}, u32, asynchronous)],
     "cancel-blocked": [func({ ms: u32 }, u32, asynchronous)],
     synchronous: [func({ ms: u32 }, u32)],
+    released: [func({}, u32)],
+    failed: [func({}, u32)],
   },
 };
 
@@ -98,6 +100,7 @@ export const COMPONENT_CALLS = `
           (call $return (local.get $i))
           (i32.const 0))
         (func (export "trap") (result i32) (i32.const 1))
+        (func (export "fail") (result i32) unreachable)
         (func (export "never") (param i32 i32 i32) (result i32) unreachable)
         (func (export "hold") (call $inc))
         (func (export "release") (call $dec)))
@@ -125,6 +128,8 @@ export const COMPONENT_CALLS = `
         (canon lift (core func $main "compute") async (callback (core func $main "never"))))
       (func (export "trap") async (result u32)
         (canon lift (core func $main "trap") async (callback (core func $main "never"))))
+      (func (export "fail") async (result u32)
+        (canon lift (core func $main "fail") async (callback (core func $main "never"))))
       (func (export "hold") (canon lift (core func $main "hold")))
       (func (export "release") (canon lift (core func $main "release"))))
 
@@ -135,6 +140,7 @@ export const COMPONENT_CALLS = `
         (export "patient" (func async (result u32)))
         (export "compute" (func async (param "n" u32) (result u32)))
         (export "trap" (func async (result u32)))
+        (export "fail" (func async (result u32)))
         (export "hold" (func))
         (export "release" (func))))
       (core module $Memory (memory (export "memory") 1))
@@ -145,6 +151,7 @@ export const COMPONENT_CALLS = `
       (core func $patient (canon lower (func $callee "patient") async (memory (core memory $memory "memory"))))
       (core func $compute (canon lower (func $callee "compute") async (memory (core memory $memory "memory"))))
       (core func $trap (canon lower (func $callee "trap") async (memory (core memory $memory "memory"))))
+      (core func $fail (canon lower (func $callee "fail") async (memory (core memory $memory "memory"))))
       (core func $hold (canon lower (func $callee "hold")))
       (core func $release (canon lower (func $callee "release")))
       (core func $cancel (canon subtask.cancel))
@@ -161,6 +168,7 @@ export const COMPONENT_CALLS = `
         (import "" "patient" (func $patient (param i32) (result i32)))
         (import "" "compute" (func $compute (param i32 i32) (result i32)))
         (import "" "trap" (func $trap (param i32) (result i32)))
+        (import "" "fail" (func $fail (param i32) (result i32)))
         (import "" "hold" (func $hold))
         (import "" "release" (func $release))
         (import "" "cancel" (func $cancel (param i32) (result i32)))
@@ -219,6 +227,8 @@ export const COMPONENT_CALLS = `
         (func (export "trapped") (result i32)
           (call $wait-for-one (call $subtask (call $trap (i32.const 64)) (i32.const 1)))
           unreachable)
+        (func (export "released") (result i32) (call $release) (i32.const 0))
+        (func (export "failed") (result i32) (call $fail (i32.const 64)))
         (func (export "stuck") (result i32)
           (call $wait-for-one (call $subtask (call $patient (i32.const 64)) (i32.const 1)))
           unreachable)
@@ -257,6 +267,7 @@ export const COMPONENT_CALLS = `
         (export "patient" (func $patient))
         (export "compute" (func $compute))
         (export "trap" (func $trap))
+        (export "fail" (func $fail))
         (export "hold" (func $hold))
         (export "release" (func $release))
         (export "cancel" (func $cancel))
@@ -280,6 +291,8 @@ export const COMPONENT_CALLS = `
       (func (export "cancel-held-back") async (result u32) (canon lift (core func $main "cancel-held-back")))
       (func (export "cancel-blocked") async (param "ms" u32) (result u32)
         (canon lift (core func $main "cancel-blocked")))
+      (func (export "released") (result u32) (canon lift (core func $main "released")))
+      (func (export "failed") (result u32) (canon lift (core func $main "failed")))
       (func (export "synchronous") (param "ms" u32) (result u32) (canon lift (core func $main "directly"))))
 
     (instance $callee (instantiate $Callee (with "sleep" (func $host "sleep"))))
@@ -296,4 +309,6 @@ export const COMPONENT_CALLS = `
     (export "cancel-patient" (func $caller "cancel-patient"))
     (export "cancel-held-back" (func $caller "cancel-held-back"))
     (export "cancel-blocked" (func $caller "cancel-blocked"))
+    (export "released" (func $caller "released"))
+    (export "failed" (func $caller "failed"))
     (export "synchronous" (func $caller "synchronous")))`;
