@@ -82,7 +82,7 @@ export class Executor {
   readonly #pool: InstancePool;
   readonly #memory: MemoryBudget;
   readonly #clock: ThreadClock;
-  readonly #turns = new Turns();
+  readonly #turns: Turns;
   readonly #gate = new WriteGate(() => this.#scheduleTurn());
   readonly #revisions = new Map<string, Revision>();
   readonly #running = new Map<string, Running>();
@@ -113,6 +113,7 @@ export class Executor {
     this.#clock = new ThreadClock((sequence) => {
       Atomics.store(cells, EXECUTOR_CELLS.holder, sequence);
     });
+    this.#turns = new Turns(options.tuning.sliceMs);
     this.#pool = new InstancePool({ instancesMax: options.tuning.instancesMax });
     this.#memory = new MemoryBudget(options.tuning.memory, {
       inUse: () => this.#memoryInUse(),
@@ -124,6 +125,7 @@ export class Executor {
   }
 
   receive(request: ExecutorRequest): void {
+    this.#turns.giveWay();
     switch (request.kind) {
       case "prepare":
         this.#revisions.set(request.revisionKey, { ...request, startsForLong: false });
@@ -180,7 +182,10 @@ export class Executor {
     else this.#queue.splice(0, started);
     this.#reportDrained();
     // With no room for the next one, the end of a running one schedules the next turn.
-    if (started > 0) this.#scheduleTurn();
+    if (started > 0) {
+      this.#turns.giveWay();
+      this.#scheduleTurn();
+    }
   }
 
   /** False where there is no room for another instance now. */
@@ -392,6 +397,7 @@ export class Executor {
 
   #answer(invocationId: string, outcome: Outcome): void {
     this.#reply({ kind: "settled", invocationId, outcome });
+    this.#turns.giveWay();
     this.#reportDrained();
   }
 

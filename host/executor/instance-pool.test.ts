@@ -43,7 +43,7 @@ function pooled(revisionKey: string, onFreeze = (): void => {}, tenantId = "acme
     limits,
     emit: () => undefined,
     clock: new ThreadClock(() => undefined),
-    turns: new Turns(),
+    turns: new Turns(1),
     sliceMs: 1,
   });
   return { revisionKey, instance: fakeInstance(onFreeze), scope, idleSinceMs: 0, wasCalled: true };

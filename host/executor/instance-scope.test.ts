@@ -38,7 +38,7 @@ function compute(ms: number): void {
   while (performance.now() < endMs);
 }
 
-function scopeOf(clock: ThreadClock, turns = new Turns()): InstanceScope {
+function scopeOf(clock: ThreadClock, turns = new Turns(1)): InstanceScope {
   return new InstanceScope({
     app: { tenantId: "acme", app: "a", revisionId: "r" },
     limits,
@@ -70,7 +70,7 @@ test("a guest pays for its start, and not for the time that it waits", () => {
 });
 
 test("one that was put aside keeps its turn when code of it runs for something else", async () => {
-  const turns = new Turns();
+  const turns = new Turns(1);
   const clock = new ThreadClock(() => undefined);
   const scope = scopeOf(clock, turns);
   begin(scope, 1);

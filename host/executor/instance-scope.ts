@@ -151,7 +151,11 @@ export class InstanceScope implements Timed {
 
   /** The guest waits: for its turn, or for something outside its thread. */
   suspended(): void {
-    if (!this.#isAside) this.#stopComputing();
+    if (!this.#isAside) {
+      this.#stopComputing();
+      // What it has asked for leaves at the end of this turn.
+      this.#turns.giveWay();
+    }
     this.#clock.stop(this);
   }
 

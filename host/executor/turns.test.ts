@@ -17,7 +17,7 @@ function nextTurn(): Promise<void> {
 
 /** Runs guests that were all put aside at once; answers their names in the order in which they went on. */
 async function orderOf(guests: readonly Guest[]): Promise<string> {
-  const turns = new Turns();
+  const turns = new Turns(1);
   const order: string[] = [];
   const all = guests.map(async ({ name, tenantId, weight = 1, turns: count }, sequence) => {
     const computing = { tenantId, weight, sequence };
@@ -59,7 +59,7 @@ test("a tenant of three times the weight has three times the turns", async () =>
 });
 
 test("who comes back has no turns saved up", async () => {
-  const turns = new Turns();
+  const turns = new Turns(1);
   const order: string[] = [];
   const run = async (tenantId: string, sequence: number, count: number): Promise<void> => {
     for (let turn = 0; turn < count; turn += 1) {
@@ -77,7 +77,7 @@ test("who comes back has no turns saved up", async () => {
 });
 
 test("a tenant of many guests that each compute for a moment has no more turns than one with a single guest", async () => {
-  const turns = new Turns();
+  const turns = new Turns(1);
   const order: string[] = [];
   const run = async (tenantId: string, sequence: number, count: number): Promise<void> => {
     for (let turn = 0; turn < count; turn += 1) {
@@ -102,8 +102,31 @@ test("the first guests of a tenant come to their ends before those behind them b
   expect(await orderOf(guests)).toBe("01234567012345678989");
 });
 
+/** What comes in while a guest waits for its turn: work of three turns of the event loop. */
+async function orderBeside(turns: Turns): Promise<string> {
+  const guest = { tenantId: "t", weight: 1, sequence: 1 };
+  const order: string[] = [];
+  await turns.next(guest);
+  const gone = turns.next(guest).then(() => order.push("g"));
+  for (let step = 0; step < 3; step += 1) {
+    turns.giveWay();
+    await nextTurn();
+    order.push("w");
+  }
+  await gone;
+  return order.join("");
+}
+
+test("what comes in goes first, to its end", async () => {
+  expect(await orderBeside(new Turns(60_000))).toBe("wwwg");
+});
+
+test("what comes in goes first for no longer than a slice", async () => {
+  expect(await orderBeside(new Turns(0))).toBe("gwww");
+});
+
 test("a guest that left while it waited takes no turn of others", async () => {
-  const turns = new Turns();
+  const turns = new Turns(1);
   const gone = { tenantId: "t", weight: 1, sequence: 1 };
   void turns.next(gone);
   turns.leave(gone);

@@ -26,18 +26,35 @@ interface Tenant {
 
 // The turns of guests that have computed for a while on one thread and were put aside.
 //
-// T1. One of them goes on in each turn of the event loop: what comes in from outside never waits for
+// T1. One of them at most goes on in each turn of the event loop: what comes in from outside never waits for
 //     more than one of them, however many there are.
 // T2. Tenants have turns by weight, whatever number of guests they have: stride scheduling (C. Waldspurger
 //     and W. Weihl, "Stride Scheduling", 1995). One that comes back has no turns saved up, and owes what it
 //     was ahead, as long as others compute: many guests, one after the other, have no more than one.
-// T3. Of the guests of one tenant, the `ALTERNATING_MAX` that came first have the turns, one after the other.
+// T3. What else happens on the thread goes first, to its end: a turn waits as long as there is any, but no longer
+//     than a slice. So a short invocation that waits for others three times does not wait for a slice each time.
+// T4. Of the guests of one tenant, the `ALTERNATING_MAX` that came first have the turns, one after the other.
 export class Turns {
   /** Those with guests that compute, and those who are ahead of one that has. */
   readonly #tenants = new Map<string, Tenant>();
   /** The pass of the tenant that went on last. */
   #pass = 0;
   #isScheduled = false;
+  readonly #sliceMs: number;
+  /** Somebody has something to do before the next turn of the event loop. */
+  #givesWay = false;
+  /** A guest has had its turn, and when that was over is not known yet. */
+  #hasGoneOn = false;
+  #overAtMs = 0;
+
+  constructor(sliceMs: number) {
+    this.#sliceMs = sliceMs;
+  }
+
+  /** Whoever computes waits for a turn of the event loop: in that, somebody has something to do. */
+  giveWay(): void {
+    this.#givesWay = true;
+  }
 
   /** Resolves when the guest goes on. */
   next({ tenantId, weight, sequence }: Computing): Promise<void> {
@@ -104,6 +121,10 @@ export class Turns {
   }
 
   #goOn(): void {
+    if (this.#mustGiveWay()) {
+      setImmediate(() => this.#goOn());
+      return;
+    }
     let next: Tenant | undefined;
     for (const tenant of this.#tenants.values()) {
       if (tenant.ready.size > 0 && (next === undefined || tenant.pass < next.pass)) next = tenant;
@@ -117,6 +138,16 @@ export class Turns {
       resolve();
       break;
     }
+    this.#hasGoneOn = true;
     setImmediate(() => this.#goOn());
+  }
+
+  #mustGiveWay(): boolean {
+    const nowMs = performance.now();
+    if (this.#hasGoneOn) this.#overAtMs = nowMs;
+    this.#hasGoneOn = false;
+    const mustGiveWay = this.#givesWay && nowMs - this.#overAtMs < this.#sliceMs;
+    this.#givesWay = false;
+    return mustGiveWay;
   }
 }
