@@ -21,14 +21,39 @@ export async function whyNoRust(): Promise<string | undefined> {
 
 /** Builds a member of the workspace. */
 export async function buildRust(
-  member: "functions" | "concurrency",
+  member: "functions" | "concurrency" | StreamMember,
 ): Promise<Uint8Array<ArrayBuffer>> {
   await compile(
     "cargo",
     ["build", "--release", "--offline", "--locked", "--package", member, ...inWorkspace()],
     { env: { CARGO_TARGET_DIR: TARGET_DIRECTORY } },
   );
-  return new Uint8Array(readFileSync(join(TARGET_DIRECTORY, TARGET, "release", `${member}.wasm`)));
+  return new Uint8Array(readFileSync(builtFile(member)));
+}
+
+function builtFile(member: string): string {
+  // Cargo puts what a library's crate is called into the name of its file.
+  const file = `${member.replaceAll("-", "_")}.wasm`;
+  return join(TARGET_DIRECTORY, TARGET, "release", file);
+}
+
+type StreamMember = "stream-producer" | "stream-consumer";
+
+/** Why this machine cannot compose components; undefined where it can. */
+export async function whyNoComposition(): Promise<string | undefined> {
+  return (await hasCompiler("wac", ["--version"])) ? undefined : "this machine has no wac";
+}
+
+/** The one with the other in it, as `wac` composes them. */
+export async function composeRust(
+  socket: StreamMember,
+  plug: StreamMember,
+): Promise<Uint8Array<ArrayBuffer>> {
+  await buildRust(plug);
+  await buildRust(socket);
+  const composed = join(TARGET_DIRECTORY, `${socket}-with-${plug}.wasm`);
+  await compile("wac", ["plug", builtFile(socket), "--plug", builtFile(plug), "-o", composed]);
+  return new Uint8Array(readFileSync(composed));
 }
 
 function inWorkspace(): string[] {
