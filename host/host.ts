@@ -302,6 +302,8 @@ function toSample(record: InvocationRecord): Parameters<HostMetrics["observe"]>[
     wallUs: usage.wallUs,
     queuedUs: record.queuedUs,
     memoryBytes: usage.memoryBytes,
+    inputBytes: record.inputBytes,
+    outputBytes: record.outputBytes,
     stateOperations: usage.stateOperations,
     logBytes: usage.logBytes,
     logEntriesDropped: usage.logEntriesDropped,

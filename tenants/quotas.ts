@@ -26,6 +26,12 @@ export interface Quotas {
   readonly cpuMsMax: number;
   /** Linear memory of one instance. */
   readonly memoryBytesMax: number;
+  /** Input of one invocation. */
+  readonly inputBytesMax: number;
+  /** What one invocation answers. */
+  readonly resultBytesMax: number;
+  /** What one invocation asks of the state. */
+  readonly stateOperationsMax: number;
   readonly stateValueBytesMax: number;
   /** Keys of its state. */
   readonly stateKeysMax: number;
@@ -50,6 +56,9 @@ export const QUOTA_NAMES = [
   "deadlineMsMax",
   "cpuMsMax",
   "memoryBytesMax",
+  "inputBytesMax",
+  "resultBytesMax",
+  "stateOperationsMax",
   "stateValueBytesMax",
   "stateKeysMax",
   "stateBytesMax",
@@ -73,6 +82,9 @@ export function toQuotas(quota: (name: keyof Quotas) => number): Quotas {
     deadlineMsMax: quota("deadlineMsMax"),
     cpuMsMax: quota("cpuMsMax"),
     memoryBytesMax: quota("memoryBytesMax"),
+    inputBytesMax: quota("inputBytesMax"),
+    resultBytesMax: quota("resultBytesMax"),
+    stateOperationsMax: quota("stateOperationsMax"),
     stateValueBytesMax: quota("stateValueBytesMax"),
     stateKeysMax: quota("stateKeysMax"),
     stateBytesMax: quota("stateBytesMax"),

@@ -50,6 +50,14 @@ const QUOTA_OPTIONS = [
   ["deadlineMsMax", "--deadline-ms-max <ms>", "the longest an invocation may take", 86_400_000],
   ["cpuMsMax", "--cpu-ms-max <ms>", "the longest an invocation may compute", 86_400_000],
   ["memoryBytesMax", "--memory-bytes-max <bytes>", "memory of one instance", 4_294_967_296],
+  ["inputBytesMax", "--input-bytes-max <bytes>", "input of an invocation", 268_435_456],
+  ["resultBytesMax", "--result-bytes-max <bytes>", "what an invocation answers", 268_435_456],
+  [
+    "stateOperationsMax",
+    "--state-operations-max <count>",
+    "operations on state of an invocation",
+    1_000_000_000,
+  ],
   ["stateValueBytesMax", "--state-value-bytes-max <bytes>", "bytes of one state value", 16_777_216],
   ["stateKeysMax", "--state-keys-max <count>", "keys of its state", 10_000_000_000],
   [

@@ -32,10 +32,13 @@ function showAll({ terminal }: CommandContext, usage: Usage): void {
     ...(usage.apps.length === 1 ? [] : [row("total", usage.total)]),
   ];
   const headings = ["APP", "INVOCATIONS", "ERRORS", "COLD STARTS", "CPU", "IN", "OUT"];
-  terminal.result(
-    usage,
-    table(headings, rows, (heading) => terminal.out("dim", heading)),
-  );
+  const apps = table(headings, rows, (heading) => terminal.out("dim", heading));
+  terminal.result(usage, `${apps}\n\n${terminal.out("dim", "state")}  ${storedState(usage)}`);
+}
+
+function storedState({ stored, quotas }: Usage): string {
+  const bytes = `${formatBytes(stored.stateBytes)} of ${formatBytes(quotas.stateBytesMax)}`;
+  return `${stored.stateKeys} of ${quotas.stateKeysMax} keys, ${bytes}`;
 }
 
 function showOne({ terminal }: CommandContext, { apps }: Usage, name: string): void {
@@ -50,6 +53,8 @@ function showOne({ terminal }: CommandContext, { apps }: Usage, name: string): v
     });
   }
   const { invocations, errors, coldStarts, cpuMs, wallMs, bytesIn, bytesOut } = used;
+  const { stateOperations, logBytes, logEntriesDropped } = used;
+  const dropped = logEntriesDropped === 0 ? "" : `, and ${logEntriesDropped} entries dropped`;
   const each = (total: number): string => formatDuration(total / Math.max(1, invocations));
   const lines = [
     ["invocations", `${invocations}`],
@@ -59,6 +64,8 @@ function showOne({ terminal }: CommandContext, { apps }: Usage, name: string): v
     ["wall", `${formatDuration(wallMs)} (${each(wallMs)} for each invocation)`],
     ["in", formatBytes(bytesIn)],
     ["out", formatBytes(bytesOut)],
+    ["state", `${stateOperations} operations`],
+    ["log", `${formatBytes(logBytes)}${dropped}`],
   ];
   terminal.result(
     used,

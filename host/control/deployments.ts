@@ -444,9 +444,12 @@ export class Deployments {
       },
       functions: new Set(revision.functions.map(({ name }) => name)),
       executorLimits: {
-        resultBytesMax: config.resultBytesMax,
+        resultBytesMax: capped(config.resultBytesMax, quotas?.resultBytesMax),
         stateValueBytesMax: capped(config.stateValueBytesMax, quotas?.stateValueBytesMax),
-        stateOperationsMax: config.stateOperationsPerInvocationMax,
+        stateOperationsMax: capped(
+          config.stateOperationsPerInvocationMax,
+          quotas?.stateOperationsMax,
+        ),
         logMessageBytesMax: config.logMessageBytesMax,
         logEntriesMax: config.logEntriesPerInvocationMax,
         logAllowance: this.#logAllowance(record.tenantId).shared,

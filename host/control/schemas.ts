@@ -99,6 +99,12 @@ export const Quotas = Type.Object(
     ),
     cpuMsMax: positive(86_400_000, "Milliseconds that an invocation may compute."),
     memoryBytesMax: positive(4_294_967_296, "Bytes of linear memory of one instance."),
+    inputBytesMax: positive(268_435_456, "Bytes of input of one invocation."),
+    resultBytesMax: positive(268_435_456, "Bytes that one invocation answers."),
+    stateOperationsMax: positive(
+      1_000_000_000,
+      "What one invocation asks of the state: reads, writes and listings.",
+    ),
     stateValueBytesMax: positive(16_777_216, "Bytes of one state value."),
     stateKeysMax: positive(10_000_000_000, "Keys of its state."),
     stateBytesMax: positive(
@@ -458,6 +464,7 @@ export type UsageTotals = Static<typeof UsageTotals>;
 /** What is kept of the tenant now. */
 export const StoredView = Type.Object({
   apps: Type.Integer(),
+  revisions: Type.Integer({ description: "Of all apps." }),
   stateKeys: Type.Integer(),
   stateBytes: Type.Integer({ description: "As `stateBytesMax` counts them." }),
 });

@@ -10,6 +10,8 @@ const SAMPLE = {
   wallUs: 2_000_000,
   queuedUs: 10,
   memoryBytes: 1_000_000,
+  inputBytes: 10,
+  outputBytes: 20,
   stateOperations: 7,
   logBytes: 100,
   logEntriesDropped: 2,
@@ -43,6 +45,8 @@ test("invocations are counted by app, errors by code", async () => {
   expect(text).toContain('faas_timeouts_total{tenant="acme",app="hello"} 1');
   expect(text).toContain('faas_cpu_usage_seconds_total{tenant="acme",app="hello"} 1.5');
   expect(text).toContain('faas_errors_total{tenant="acme",app="hello",code="FUNCTION_THREW"} 1');
+  expect(text).toContain('downpour_input_bytes_total{tenant="acme",app="hello"} 30');
+  expect(text).toContain('downpour_output_bytes_total{tenant="acme",app="hello"} 60');
   expect(text).toContain('downpour_state_operations_total{tenant="acme",app="hello"} 21');
   expect(text).toContain('downpour_log_bytes_total{tenant="acme",app="hello"} 300');
   expect(text).toContain('downpour_log_entries_dropped_total{tenant="acme",app="hello"} 6');

@@ -11,6 +11,8 @@ export interface InvocationSample {
   readonly wallUs: number;
   readonly queuedUs: number;
   readonly memoryBytes: number;
+  readonly inputBytes: number;
+  readonly outputBytes: number;
   readonly stateOperations: number;
   readonly logBytes: number;
   readonly logEntriesDropped: number;
@@ -61,6 +63,8 @@ interface AppCounts {
   coldStarts: number;
   timeouts: number;
   cpuUs: number;
+  inputBytes: number;
+  outputBytes: number;
   stateOperations: number;
   logBytes: number;
   logEntriesDropped: number;
@@ -128,6 +132,8 @@ export class HostMetrics {
     const counts = this.#countsOf(sample.tenantId, sample.app);
     counts.invocations += 1;
     counts.cpuUs += sample.cpuUs;
+    counts.inputBytes += sample.inputBytes;
+    counts.outputBytes += sample.outputBytes;
     counts.stateOperations += sample.stateOperations;
     counts.logBytes += sample.logBytes;
     counts.logEntriesDropped += sample.logEntriesDropped;
@@ -185,6 +191,12 @@ export class HostMetrics {
       "Time that invocations held an executor.",
       (counts) => [[{}, counts.cpuUs / 1e6]],
     );
+    this.#appCounter("downpour_input_bytes", "Inputs of invocations.", (counts) => [
+      [{}, counts.inputBytes],
+    ]);
+    this.#appCounter("downpour_output_bytes", "Answers of invocations.", (counts) => [
+      [{}, counts.outputBytes],
+    ]);
     this.#appCounter(
       "downpour_state_operations",
       "Reads, writes and listings of functions.",
@@ -298,6 +310,8 @@ function createCounts(tenant: string, app: string): AppCounts {
     coldStarts: 0,
     timeouts: 0,
     cpuUs: 0,
+    inputBytes: 0,
+    outputBytes: 0,
     stateOperations: 0,
     logBytes: 0,
     logEntriesDropped: 0,

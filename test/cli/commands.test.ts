@@ -464,6 +464,8 @@ describe("status and usage", () => {
     await cli("invoke", "echo", "1");
     const shown = await cli("usage", "parts");
     expect(shown.stdout).toMatch(/^invocations +[1-9]/mu);
+    expect(shown.stdout).toMatch(/^state +\d+ operations$/mu);
+    expect((await cli("usage")).stdout).toMatch(/^state +\d+ of 1000000 keys, .* of 1\.1 GB$/mu);
     expect((await cli("usage", "parts", "--json")).json()).toMatchObject({
       app: "parts",
       invocations: expect.any(Number),

@@ -113,6 +113,24 @@ test("a tenant's quotas for time and memory hold for its apps, whatever they set
   expect(at((await victim.api("GET", "/v1/apps/app")).json(), "config")).toMatchObject(json);
 });
 
+test("a tenant's quotas for what one invocation gets, answers and asks are changed live", async () => {
+  const quotas = { inputBytesMax: 10, resultBytesMax: 10, stateOperationsMax: 1 };
+  await host.admin("PATCH", "/v1/tenants/victim", { quotas });
+  const large = await victim.invoke("app/greet", "x".repeat(9));
+  expect(large.status).toBe(413);
+  expect(large.json()).toMatchObject({ code: "BODY_TOO_LARGE", details: { bytesMax: 10 } });
+  const long = await victim.invoke("app/greet", "x".repeat(8));
+  expect(long.json()).toMatchObject({ code: "RESULT_TOO_LARGE", details: { resultBytesMax: 10 } });
+  const often = await victim.invoke("app/slow", 100);
+  expect(often.json()).toMatchObject({
+    code: "STATE_OPERATIONS_EXCEEDED",
+    details: { stateOperationsMax: 1 },
+  });
+  const usual = { inputBytesMax: 1_000, resultBytesMax: 1_000, stateOperationsMax: 100_000 };
+  await host.admin("PATCH", "/v1/tenants/victim", { quotas: usual });
+  expect((await victim.invoke("app/greet", "x".repeat(9))).status).toBe(200);
+});
+
 test("no more instances of a tenant run at once than it may have, and the others wait", async () => {
   await host.admin("PATCH", "/v1/tenants/victim", { quotas: { instancesMax: 1 } });
   const calls = Promise.all(Array.from({ length: 4 }, () => victim.invoke("app/slow", 50)));

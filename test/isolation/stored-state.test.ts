@@ -49,7 +49,12 @@ test("keys beyond the quota are refused over HTTP by name, and what is there can
   expect((await put(tenant, "a", "22")).status).toBe(204);
   expect((await tenant.api("DELETE", "/v1/state/a")).status).toBe(204);
   expect((await put(tenant, "c", "1")).status).toBe(204);
-  expect(await storedBy(tenant)).toEqual({ apps: 0, stateKeys: 2, stateBytes: 2 * 12 + 2 });
+  expect(await storedBy(tenant)).toEqual({
+    apps: 0,
+    revisions: 0,
+    stateKeys: 2,
+    stateBytes: 2 * 12 + 2,
+  });
 });
 
 test("bytes beyond the quota are refused, as the difference that a write makes", async () => {
@@ -61,7 +66,7 @@ test("bytes beyond the quota are refused, as the difference that a write makes",
     details: { stateBytesMax: 100 },
   });
   expect((await put(tenant, "a", "x".repeat(88))).status).toBe(204);
-  expect(await storedBy(tenant)).toEqual({ apps: 0, stateKeys: 1, stateBytes: 100 });
+  expect(await storedBy(tenant)).toEqual({ apps: 0, revisions: 0, stateKeys: 1, stateBytes: 100 });
 });
 
 describe("a function that stores too much", () => {
@@ -128,7 +133,7 @@ test("what is stored is counted the same after a kill, and is nothing for the ne
   const tenant = await first.tenant("acme", { stateKeysMax: 3 });
   for (const key of ["a", "b", "c"]) await put(tenant, key, "value");
   const before = await storedBy(tenant);
-  expect(before).toEqual({ apps: 0, stateKeys: 3, stateBytes: 3 * 13 });
+  expect(before).toEqual({ apps: 0, revisions: 0, stateKeys: 3, stateBytes: 3 * 13 });
   await first.kill();
 
   await using second = await first.restart();
@@ -137,6 +142,6 @@ test("what is stored is counted the same after a kill, and is nothing for the ne
   expect((await put(again, "d", "value")).code).toBe("QUOTA_EXCEEDED");
   await second.admin("DELETE", "/v1/tenants/acme");
   const next = await second.tenant("acme", { stateKeysMax: 1 });
-  expect(await storedBy(next)).toEqual({ apps: 0, stateKeys: 0, stateBytes: 0 });
+  expect(await storedBy(next)).toEqual({ apps: 0, revisions: 0, stateKeys: 0, stateBytes: 0 });
   expect((await put(next, "a", "value")).status).toBe(204);
 });

@@ -73,9 +73,11 @@ export function invokeRoutes(
       },
       async (request, reply) => {
         const { params, headers, body } = request;
+        const { tenantId, quotas } = tenantOf(request);
+        checkInputBytes(body, quotas.inputBytesMax);
         const result = await invoker.invoke(
           {
-            tenantId: tenantOf(request).tenantId,
+            tenantId,
             app: params.app,
             functionName: params.function,
             input: toInput(headers["content-type"], body),
@@ -138,6 +140,15 @@ function connectionSignal(signals: WeakMap<Socket, AbortSignal>, socket: Socket)
   socket.once("close", () => controller.abort());
   signals.set(socket, controller.signal);
   return controller.signal;
+}
+
+function checkInputBytes(body: Buffer | undefined, bytesMax: number): void {
+  if (body === undefined || body.byteLength <= bytesMax) return;
+  throw new HostError(
+    "BODY_TOO_LARGE",
+    `the input has ${body.byteLength} bytes; the tenant's limit is ${bytesMax}`,
+    { details: { bytesMax } },
+  );
 }
 
 function toInput(contentType: string | undefined, body: Buffer | undefined): Payload {

@@ -32,6 +32,7 @@ export function usageRoutes({
         const { tenantId, quotas } = tenantOf(request);
         const used = await usage.of(tenantId);
         const stored = state.spaceUse(tenantPrefix(tenantId));
+        const records = apps.list(tenantId);
         const byApp = [...used].toSorted(([a], [b]) => (a < b ? -1 : 1));
         const total = byApp.reduce((sum, [, counts]) => addUsage(sum, counts), noUsage());
         return {
@@ -43,7 +44,12 @@ export function usageRoutes({
           deleted: toUsageTotals(used.get(DELETED_APPS) ?? noUsage()),
           quotas,
           load: loads.loadOf(tenantId),
-          stored: { apps: apps.count(tenantId), stateKeys: stored.keys, stateBytes: stored.bytes },
+          stored: {
+            apps: records.length,
+            revisions: records.reduce((sum, { revisions }) => sum + revisions.length, 0),
+            stateKeys: stored.keys,
+            stateBytes: stored.bytes,
+          },
         };
       },
     );
