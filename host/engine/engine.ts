@@ -102,7 +102,7 @@ export interface CompileLimits {
  * all are shared.
  */
 export interface Ownership {
-  /** Who shares its modules with nobody else. It has no colon. */
+  /** Who shares its modules with nobody else. */
   readonly owner: string;
   /** Whether a core module, by the SHA-256 of what was uploaded, is one for all owners. */
   readonly isShared: (sha256: string) => boolean;

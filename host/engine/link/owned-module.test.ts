@@ -66,6 +66,13 @@ test("machine code of one owner is none of another's, also where both have equal
   expect(isCompiled(functionOf(mine, 0))).toBe(true);
 });
 
+test("a module is as long for each owner", () => {
+  const lengths = ["a", "a-longer-name"].map((owner) =>
+    compile(owner).stored.modules.map(({ bytes }) => bytes.byteLength),
+  );
+  expect(lengths[0]).toEqual(lengths[1]);
+});
+
 test("no owner's module is another's with a mark in it", () => {
   const module = Uint8Array.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
   const forged = ownModule(ownModule(module, "victim"), "attacker");
