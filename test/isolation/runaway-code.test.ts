@@ -106,9 +106,14 @@ describe("an invocation", () => {
     expect(at(answer.json(), "details", "cpuMsMax")).toBe(50);
   });
 
-  test("that loops where the host asks it for memory is ended, and the neighbour waits no longer than for that", async () => {
-    await deploy("taker", { allocate: ENDLESS });
-    const [answer] = await servedBeside(attacker.invoke("taker/run", "an input"));
+  test.each([
+    ["the host asks it for memory", { allocate: ENDLESS }],
+    ["the host has taken its answer", { afterwards: ENDLESS }],
+  ])("that loops where %s is ended, and its neighbour is served", async (_, parts) => {
+    apps += 1;
+    const app = `holds-${apps}`;
+    await deploy(app, parts);
+    const [answer] = await servedBeside(attacker.invoke(`${app}/run`, "an input"));
     expect(answer.code).toBe("CPU_LIMIT_EXCEEDED");
   });
 

@@ -21,6 +21,8 @@ export interface CoreGuestParts {
   readonly describe?: string;
   /** The code that gives the host memory for what it passes on, in place of one that works. */
   readonly allocate?: string;
+  /** The code that runs when the host has taken the answer of `handle`. */
+  readonly afterwards?: string;
 }
 
 /** Where the answer of a `handle` that answers nothing, as text, lies. */
@@ -36,7 +38,8 @@ export async function coreGuest(parts: CoreGuestParts): Promise<Uint8Array<Array
     .replace("(memory (;0;) 0)", "(memory (;0;) 16)")
     .replace(bodyOf("i32"), `$1 ${parts.describe ?? "i32.const 8"} )`)
     .replace(bodyOf("i32 i32 i32 i32 i32 i32"), `$1 ${handle} )`)
-    .replace(bodyOf("i32 i32 i32 i32"), `$1 ${parts.allocate ?? ALLOCATE} )`);
+    .replace(bodyOf("i32 i32 i32 i32"), `$1 ${parts.allocate ?? ALLOCATE} )`)
+    .replace(POST_RETURNS, `$1 ${parts.afterwards ?? ""} )`);
   const end = main.indexOf("(@producers");
   const added = `${DATA} (global $free (mut i32) (i32.const 65536)) ${parts.fields ?? ""}`;
   return new Uint8Array(await assemble(`${main.slice(0, end)} ${added} ${main.slice(end)}`));
@@ -65,6 +68,10 @@ function bodyOf(types: string): RegExp {
     types === "i32" ? String.raw`\(result i32\)` : String.raw`\(param ${types}\) \(result i32\)`;
   return new RegExp(String.raw`(\(func \(;\d+;\) \(type \d+\) ${head})\s+unreachable\s+\)`, "u");
 }
+
+/** From that of `describe`, as it is, to that of `handle`, up to its body. */
+const POST_RETURNS =
+  /(\(func \(;\d+;\) \(type \d+\) \(param i32\)\)[^]*?\(func \(;\d+;\) \(type \d+\) \(param i32\))\)/u;
 
 function hostFunctionsIn(text: string): readonly HostFunction[] {
   const main = text.slice(text.indexOf("(core module $main"));
