@@ -9,6 +9,7 @@ import * as builtins from "./builtins.ts";
 import { compileAsyncExport, compileTaskReturn } from "./lift-async-export.ts";
 import { compileAsyncLoweredImport } from "./lower-async-import.ts";
 import { SUBTASK_STATES } from "./subtask.ts";
+import { Task } from "./task.ts";
 import { EVENT_CODES } from "./waitable-set.ts";
 
 const utf8 = { stringEncoding: "utf8" } as const;
@@ -405,6 +406,98 @@ describe("a cancelled subtask", () => {
     void builtins.subtaskCancel(cx.instance, false)(subtask);
     expect(cx.instance.handles.get(handle)).toMatchObject({ lendCount: 0 });
   });
+});
+
+/** Starts `core` as a call of another component, which cancels it at once. */
+async function cancelled(
+  guest: CoreGuest,
+  core: () => Promise<void>,
+): Promise<{ readonly resolutions: readonly unknown[]; readonly wentOn: boolean }> {
+  const { cx } = guest;
+  const caller = guest.guest.createComponentInstance();
+  const exported = compileAsyncExport(func({}, u32, { async: true }), { ...utf8, async: true });
+  const resolutions: unknown[] = [];
+  const { promise, resolve } = Promise.withResolvers<void>();
+  guest.guest.scheduler.open({ reject: () => {} });
+  const answer = async (): Promise<number> => {
+    await core();
+    return EXIT;
+  };
+  const coreExport = { cx, core: answer, callback: unexpected, postReturn: undefined };
+  const task = exported.start(coreExport, {
+    instance: caller,
+    onStart: () => [],
+    onResolve: (resolution) => void resolutions.push(resolution.kind),
+    onExit: resolve,
+  });
+  const wentOn = task.requestCancellation(caller);
+  await promise;
+  return { resolutions, wentOn };
+}
+
+describe("a call that another component cancels", () => {
+  test("hears of it where it waits in the midst of its code, if it says that it may", async () => {
+    const guest = createCoreGuest();
+    const { cx } = guest;
+    const set = Number(builtins.waitableSetNew(cx.instance)());
+    const events: unknown[] = [];
+    const outcome = await cancelled(guest, async () => {
+      events.push(await builtins.waitableSetWait(cx, true)(set, 16));
+      builtins.taskCancel(cx.instance)();
+    });
+    expect([events, outcome]).toEqual([
+      [EVENT_CODES.taskCancelled],
+      { resolutions: ["cancelled"], wentOn: true },
+    ]);
+  });
+
+  test.each<[string, (guest: CoreGuest) => unknown, unknown]>([
+    ["yields", ({ cx }) => builtins.threadYield(cx.instance, true)(), 1],
+    ["polls", ({ cx }) => pollCancellable(cx), EVENT_CODES.taskCancelled],
+  ])("hears of it later, where it next %s", async (_what, ask, answer) => {
+    const guest = createCoreGuest();
+    const { cx } = guest;
+    const seen: unknown[] = [];
+    const outcome = await cancelled(guest, async () => {
+      seen.push(
+        await builtins.threadYield(cx.instance, false)(),
+        await ask(guest),
+        await ask(guest),
+      );
+      builtins.taskCancel(cx.instance)();
+    });
+    expect([seen, outcome]).toEqual([
+      [0, answer, 0],
+      { resolutions: ["cancelled"], wentOn: false },
+    ]);
+  });
+
+  test("may return in spite of it", async () => {
+    const guest = createCoreGuest();
+    const outcome = await cancelled(guest, async () => {
+      await builtins.threadYield(guest.cx.instance, true)();
+      returning(guest.cx)(5);
+    });
+    expect(outcome.resolutions).toEqual(["returned"]);
+  });
+});
+
+function pollCancellable(cx: GuestContext): unknown {
+  const set = Number(builtins.waitableSetNew(cx.instance)());
+  return builtins.waitableSetPoll(cx, true)(set, 16);
+}
+
+test("what the host brings is not delivered into the midst of a call", async () => {
+  const guest = createCoreGuest();
+  const { cx } = guest;
+  start(guest, () => Promise.resolve(9));
+  const task = new Task(cx.instance);
+  task.begin(undefined);
+  await new Promise(setImmediate);
+  expect(cx.memory.view().getUint32(64, true)).toBe(0);
+  task.exit();
+  await new Promise(setImmediate);
+  expect(cx.memory.view().getUint32(64, true)).toBe(9);
 });
 
 describe("a set that a call waits for", () => {

@@ -160,12 +160,11 @@ export function subtaskCancel(instance: ComponentInstance, isAsync: boolean): Co
       requireMayLeave(instance);
       const subtask = requireSubtask(instance, Number(index) >>> 0);
       if (subtask.isInSet && !isAsync) trap("a subtask in a set was cancelled synchronously");
-      subtask.requestCancellation(instance);
+      const callee = subtask.requestCancellation(instance);
       const finish = (): CoreResult => {
         if (subtask.isResolved) return subtask.takeEnd();
         return isAsync ? BLOCKED : subtask.awaitEnd(requireTask(instance), () => subtask.state);
       };
-      const { callee } = subtask;
       return callee === undefined ? finish() : afterStretch({ instance }, callee, finish);
     });
 }

@@ -23,6 +23,21 @@ describe("a component that reads what another one writes", () => {
     },
   );
 
+  test("lets others run, however often it goes back and forth between the two", async () => {
+    let turns = 0;
+    const turn = async (): Promise<void> => {
+      await new Promise(setImmediate);
+      turns += 1;
+    };
+    const bounds = {
+      memoryBytesMax: Infinity,
+      onFuelSpent: () => undefined,
+      onYield: turn,
+    };
+    expect(await engine.instantiate(component, {}, bounds).call("sum", [2000])).toBe(1_999_000);
+    expect(turns).toBeGreaterThanOrEqual(5);
+  });
+
   test("gets the value of a future in its own encoding", async () => {
     expect(await instantiate().call("names", [])).toEqual(["üß", ""]);
   });

@@ -79,13 +79,14 @@ export class Subtask extends Waitable {
     });
   }
 
-  requestCancellation(caller: ComponentInstance): void {
+  /** The callee, where it went on to learn of it. */
+  requestCancellation(caller: ComponentInstance): Task | undefined {
     if (this.#isEndDelivered) trap("a subtask was cancelled after its end was delivered");
     if (this.#isCancelled) trap("a subtask was cancelled twice");
-    if (this.isResolved) return;
+    if (this.isResolved) return undefined;
     this.#isCancelled = true;
     if (this.callee === undefined) this.giveUp();
-    else this.callee.requestCancellation(caller);
+    return this.callee?.requestCancellation(caller) === true ? this.callee : undefined;
   }
 
   /** Blocks the task until it has ended. */

@@ -174,20 +174,26 @@ export class Task {
     this.#state = "resolved";
   }
 
-  /** Its caller does not want its result any more: it learns of it now, or where it next can. */
-  requestCancellation(caller: ComponentInstance): void {
+  /**
+   * Its caller does not want its result any more: it learns of it now, or where it next can. Whether it
+   * went on for that, in a stretch that may not be over.
+   */
+  requestCancellation(caller: ComponentInstance): boolean {
     const blocked = this.#blocked;
     if (this.#state === "initial") {
       // It waits to be let in: no code of it has run.
       this.#state = "cancel-delivered";
       this.#unblock();
       blocked?.goOn(true);
-    } else if (blocked?.isCancellable === true && this.#mayGoOnFrom(caller)) {
+      return false;
+    }
+    if (blocked?.isCancellable === true && this.#mayGoOnFrom(caller)) {
       this.#state = "cancel-delivered";
       this.goOn(blocked, caller, true);
-    } else {
-      this.#state = "cancel-pending";
+      return true;
     }
+    this.#state = "cancel-pending";
+    return false;
   }
 
   #mayGoOnFrom(caller: ComponentInstance): boolean {
