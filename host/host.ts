@@ -123,6 +123,7 @@ async function start(
         .list()
         .map(({ tenantId }) => ({ tenantId, ...state.spaceUse(tenantPrefix(tenantId)) }))
         .filter(({ keys }) => keys > 0),
+    instances: () => [...scheduler.instances().values()],
   });
   // Its threads start while this one reads what is stored.
   const starting = startScheduler({ config, threads, storage, logger, logs, usage, metrics });

@@ -30,7 +30,17 @@ export type ExecutorReply =
   | { readonly kind: "ready" }
   | { readonly kind: "settled"; readonly invocationId: string; readonly outcome: Outcome }
   | { readonly kind: "logged"; readonly entries: readonly LogEntry[] }
+  /** What each tenant holds on the thread now: all of them, every few seconds. */
+  | { readonly kind: "holds"; readonly tenants: readonly TenantInstances[] }
   | { readonly kind: "drained" };
+
+/** A tenant's instances, busy and idle. */
+export interface TenantInstances {
+  readonly tenantId: string;
+  readonly instances: number;
+  /** Their linear memory. */
+  readonly memoryBytes: number;
+}
 
 /** The first message to an executor thread: what it works with. */
 export interface ExecutorThreadData {

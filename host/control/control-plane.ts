@@ -2,6 +2,7 @@ import type { StateClient } from "@downpour/kvs";
 import type { TenantRegistry } from "@downpour/tenants";
 import type { AppRegistry } from "../artifacts/app-registry.ts";
 import type { HostConfig } from "../config.ts";
+import type { TenantInstances } from "../protocol.ts";
 import type { InvokeRequest, InvokeResult } from "../scheduler/deployed-app.ts";
 import type { LoadGauges } from "../scheduler/load.ts";
 import type { FunctionLogs } from "../telemetry/function-logs.ts";
@@ -22,6 +23,7 @@ export interface Invoker {
 /** What runs and waits, for whoever asks. */
 export interface LoadReader {
   loadOf(tenantId: string, app?: string): LoadGauges;
+  instances(): ReadonlyMap<string, TenantInstances>;
 }
 
 /** Everything the routes call. They decode, call and encode; the decisions are in here. */

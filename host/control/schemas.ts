@@ -470,6 +470,13 @@ export const StoredView = Type.Object({
 });
 export type StoredView = Static<typeof StoredView>;
 
+/** What the executors hold of the tenant, as of some seconds ago. */
+export const HeldView = Type.Object({
+  instances: Type.Integer({ description: "Busy and idle." }),
+  memoryBytes: Type.Integer({ description: "Their linear memory." }),
+});
+export type HeldView = Static<typeof HeldView>;
+
 export const Usage = Type.Object(
   {
     tenant: TenantName,
@@ -481,6 +488,7 @@ export const Usage = Type.Object(
     quotas: Quotas,
     load: LoadView,
     stored: StoredView,
+    held: HeldView,
   },
   { title: "Usage" },
 );

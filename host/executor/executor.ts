@@ -13,6 +13,7 @@ import type {
   Invocation,
   LogEntry,
   Outcome,
+  TenantInstances,
 } from "../protocol.ts";
 import { contextCapability } from "./capabilities/context.ts";
 import { logCapability } from "./capabilities/log.ts";
@@ -152,9 +153,10 @@ export class Executor {
     }
   }
 
-  /** Lets go of instances that nobody has needed for a while. */
+  /** Lets go of instances that nobody has needed for a while, and says what there are. */
   sweep(nowMs: number): void {
     this.#pool.sweep(nowMs, this.#tuning.instanceIdleMs);
+    this.#reply({ kind: "holds", tenants: byTenant(this.#memoryInUse()) });
   }
 
   #scheduleTurn(): void {
@@ -429,6 +431,15 @@ export class Executor {
       .then(() => this.#reply({ kind: "drained" }))
       .catch(rethrow);
   }
+}
+
+function byTenant(uses: Iterable<MemoryUse>): readonly TenantInstances[] {
+  const tenants = new Map<string, TenantInstances>();
+  for (const { tenantId, bytes } of uses) {
+    const { instances = 0, memoryBytes = 0 } = tenants.get(tenantId) ?? {};
+    tenants.set(tenantId, { tenantId, instances: instances + 1, memoryBytes: memoryBytes + bytes });
+  }
+  return [...tenants.values()];
 }
 
 function toMemoryUse({ scope, instance }: PooledInstance): MemoryUse {

@@ -6,6 +6,7 @@ import type {
   ExecutorRequest,
   ExecutorThreadData,
   ExecutorTuning,
+  TenantInstances,
 } from "../protocol.ts";
 
 /**
@@ -47,6 +48,8 @@ export class ExecutorHandle {
   #state: ExecutorState = "starting";
   #wasReady = false;
   inFlight = 0;
+  /** What it said last of the instances there. */
+  holds: readonly TenantInstances[] = [];
   /** It takes nothing more; the scheduler ends it when it is empty. */
   isRetiring = false;
   #tenantId: string | undefined;

@@ -13,6 +13,7 @@ import type {
   InvocationUsage,
   LogEntry,
   Outcome,
+  TenantInstances,
 } from "../protocol.ts";
 import type { DeployedApp, InvocationRecord, InvokeRequest, InvokeResult } from "./deployed-app.ts";
 import { ExecutorHandle } from "./executor-handle.ts";
@@ -351,6 +352,22 @@ export class Scheduler {
     const owner =
       app === undefined ? this.#tenants.get(tenantId) : this.#slots.get(toSlotKey(tenantId, app));
     return owner === undefined ? NO_LOAD : toGauges(owner.load);
+  }
+
+  /** The instances of each tenant on all executors, as of some seconds ago. */
+  instances(): ReadonlyMap<string, TenantInstances> {
+    const sums = new Map<string, TenantInstances>();
+    for (const { tenantId, instances, memoryBytes } of this.#executors.flatMap(
+      (executor) => executor?.holds ?? [],
+    )) {
+      const sum = sums.get(tenantId) ?? { tenantId, instances: 0, memoryBytes: 0 };
+      sums.set(tenantId, {
+        tenantId,
+        instances: sum.instances + instances,
+        memoryBytes: sum.memoryBytes + memoryBytes,
+      });
+    }
+    return sums;
   }
 
   /** Refuses new invocations, lets the admitted ones end for at most `timeoutMs`, then stops the threads. */
@@ -710,6 +727,9 @@ export class Scheduler {
           break;
         case "logged":
           this.#options.onLog(reply.entries);
+          break;
+        case "holds":
+          executor.holds = reply.tenants;
           break;
         case "drained":
           this.#onDrained.get(executor)?.();

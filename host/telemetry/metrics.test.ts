@@ -31,6 +31,7 @@ function metrics(appsMax = 10): HostMetrics {
       { tenantId: "acme", keys: 2, bytes: 30 },
       { tenantId: "other-co", keys: 5, bytes: 20 },
     ],
+    instances: () => [{ tenantId: "acme", instances: 4, memoryBytes: 100 }],
   });
 }
 
@@ -95,6 +96,8 @@ test("those that store most have gauges of their own too", async () => {
   expect(text).toContain('downpour_tenant_state_keys{tenant="other-co"} 5');
   expect(text).toContain('downpour_tenant_state_keys{tenant="other"} 2');
   expect(text).toContain('downpour_tenant_state_bytes{tenant="acme"} 30');
+  expect(text).toContain('downpour_tenant_instances{tenant="acme"} 4');
+  expect(text).toContain('downpour_tenant_memory_bytes{tenant="acme"} 100');
 });
 
 test("a deleted app leaves its place to another", async () => {

@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { ErrorCode } from "../errors.ts";
+import type { TenantInstances } from "../protocol.ts";
 
 /** One settled invocation, as far as metrics care. */
 export interface InvocationSample {
@@ -54,6 +55,8 @@ export interface HostMetricsOptions {
   readonly loads: () => readonly TenantGauges[];
   /** Tenants that store something. */
   readonly stored: () => readonly StoredGauges[];
+  /** Tenants that have instances. */
+  readonly instances: () => readonly TenantInstances[];
 }
 
 interface AppCounts {
@@ -247,7 +250,7 @@ export class HostMetrics {
     });
   }
 
-  #registerTenantGauges({ loads, stored }: HostMetricsOptions): void {
+  #registerTenantGauges({ loads, stored, instances }: HostMetricsOptions): void {
     const depth = "downpour_tenant_queue_depth";
     this.#tenantGauge(depth, "Invocations that wait.", loads, ({ queued }) => queued);
     const inFlight = "downpour_tenant_in_flight";
@@ -255,6 +258,10 @@ export class HostMetrics {
     this.#tenantGauge("downpour_tenant_state_keys", "Keys stored.", stored, ({ keys }) => keys);
     const bytes = "downpour_tenant_state_bytes";
     this.#tenantGauge(bytes, "Keys and values stored.", stored, (use) => use.bytes);
+    const count = "downpour_tenant_instances";
+    this.#tenantGauge(count, "Instances, busy and idle.", instances, (held) => held.instances);
+    const memory = "downpour_tenant_memory_bytes";
+    this.#tenantGauge(memory, "Their linear memory.", instances, (held) => held.memoryBytes);
   }
 
   #tenantGauge<T extends { readonly tenantId: string }>(

@@ -115,6 +115,7 @@ test("a revision that another engine made is compiled anew once, however often i
         scheduler: () => ({ executorsReady: 0, queued: 0, inFlight: 0, loadedRevisions: 0 }),
         loads: () => [],
         stored: () => [],
+        instances: () => [],
       }),
       logger: createLogger("info", destination),
       config,

@@ -131,6 +131,18 @@ test("a tenant's quotas for what one invocation gets, answers and asks are chang
   expect((await victim.invoke("app/greet", "x".repeat(9))).status).toBe(200);
 });
 
+test("usage and metrics show the instances that a tenant has, and their memory", async () => {
+  await victim.invoke("app/version", null);
+  await expect
+    .poll(async () => at((await victim.api("GET", "/v1/usage")).json(), "held", "memoryBytes"), {
+      timeout: 60_000,
+    })
+    .toBeGreaterThan(100_000);
+  const metrics = (await host.admin("GET", "/metrics")).body.toString();
+  expect(metrics).toMatch(/downpour_tenant_instances\{tenant="victim"\} [1-9]/u);
+  expect(metrics).toMatch(/downpour_tenant_memory_bytes\{tenant="victim"\} [1-9]/u);
+});
+
 test("no more instances of a tenant run at once than it may have, and the others wait", async () => {
   await host.admin("PATCH", "/v1/tenants/victim", { quotas: { instancesMax: 1 } });
   const calls = Promise.all(Array.from({ length: 4 }, () => victim.invoke("app/slow", 50)));

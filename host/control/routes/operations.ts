@@ -33,6 +33,7 @@ export function usageRoutes({
         const used = await usage.of(tenantId);
         const stored = state.spaceUse(tenantPrefix(tenantId));
         const records = apps.list(tenantId);
+        const held = loads.instances().get(tenantId);
         const byApp = [...used].toSorted(([a], [b]) => (a < b ? -1 : 1));
         const total = byApp.reduce((sum, [, counts]) => addUsage(sum, counts), noUsage());
         return {
@@ -44,6 +45,7 @@ export function usageRoutes({
           deleted: toUsageTotals(used.get(DELETED_APPS) ?? noUsage()),
           quotas,
           load: loads.loadOf(tenantId),
+          held: { instances: held?.instances ?? 0, memoryBytes: held?.memoryBytes ?? 0 },
           stored: {
             apps: records.length,
             revisions: records.reduce((sum, { revisions }) => sum + revisions.length, 0),
