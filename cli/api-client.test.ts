@@ -72,6 +72,33 @@ test.each([
   });
 });
 
+test("a connection that closes while much is sent is no absent host", async () => {
+  await using server = await serve((request) => {
+    request.socket.destroy();
+  });
+  const send = (bytes: number): Promise<unknown> =>
+    server.client.bytes("POST", "/", { body: new Uint8Array(bytes) });
+  await expect(send(10)).rejects.toMatchObject({ code: "HOST_UNREACHABLE", exit: "unreachable" });
+  await expect(send(4_000_000)).rejects.toMatchObject({
+    code: "CONNECTION_CLOSED",
+    exit: "failure",
+    hint: expect.stringContaining("more than the host takes"),
+    details: { sentBytes: 4_000_000 },
+  });
+});
+
+test.each([
+  ["GUEST_TRAPPED", {}, "downpour logs"],
+  ["GUEST_TRAPPED", { reason: "stack-exhausted" }, "--engine starlingmonkey"],
+  ["FORBIDDEN", { scope: "state", scopes: ["invoke"] }, "--scope state"],
+  ["FORBIDDEN", {}, "admin token"],
+])("%s with %j says what to do: %s", async (code, details, hint) => {
+  await using server = await serve(problem(403, { code, detail: "d", details }));
+  await expect(server.client.json("GET", "/")).rejects.toMatchObject({
+    hint: expect.stringContaining(hint),
+  });
+});
+
 test("an exception is named by its class", async () => {
   const details = { exception: "TypeError", stack: "" };
   await using server = await serve(

@@ -10,7 +10,7 @@ import { CliError } from "./cli-error.ts";
 import type { ExitName } from "./exit-codes.ts";
 import { isRecord, parseDocument, parseRecord } from "./json-value.ts";
 import type { Settings } from "./settings.ts";
-import { printable } from "./terminal.ts";
+import { formatBytes, printable } from "./terminal.ts";
 
 const REQUEST_TIMEOUT_MS = 30_000;
 
@@ -121,7 +121,7 @@ export class ApiClient {
         ...(body === undefined ? {} : { body }),
       });
     } catch (cause) {
-      throw this.#networkError(cause);
+      throw this.#networkError(cause, bytesOf(body));
     }
     if (!response.ok && options.alsoAnswers?.includes(response.status) !== true) {
       throw await this.#problemError(response);
@@ -175,7 +175,7 @@ export class ApiClient {
     }
   }
 
-  #networkError(cause: unknown): CliError {
+  #networkError(cause: unknown, sentBytes = 0): CliError {
     const { url, urlSource } = this.#settings;
     if (cause instanceof DOMException && cause.name === "AbortError") {
       return new CliError("INTERRUPTED", "interrupted", { exit: "interrupted", cause });
@@ -188,6 +188,18 @@ export class ApiClient {
       });
     }
     const code = networkCode(cause);
+    if (CLOSED_CODES.has(code) && sentBytes > SENT_BYTES_UNSUSPICIOUS) {
+      return new CliError(
+        "CONNECTION_CLOSED",
+        `${url} closed the connection while ${formatBytes(sentBytes)} were sent to it (${code})`,
+        {
+          exit: "failure",
+          hint: "Most likely that is more than the host takes. `downpour status` tells whether it is well.",
+          details: { url, networkCode: code, sentBytes },
+          cause,
+        },
+      );
+    }
     return new CliError("HOST_UNREACHABLE", `no host answers at ${url} (${code})`, {
       exit: "unreachable",
       hint: [
@@ -235,6 +247,12 @@ export class ApiClient {
             ].join("\n")
           : `The token comes from ${tokenSource}, the URL from ${urlSource}: do they belong together?`;
       case "FORBIDDEN":
+        if (typeof problem.details["scope"] === "string") {
+          return [
+            `The token from ${tokenSource ?? "nowhere"} is for less. One for this, from an operator:`,
+            `\`downpour tenants token create <tenant> --scope ${printable(problem.details["scope"])}\`.`,
+          ].join("\n");
+        }
         return [
           `The token from ${tokenSource ?? "nowhere"} may not do this; tenants are managed with the admin token.`,
           ...(adminTokenPath === undefined
@@ -243,6 +261,12 @@ export class ApiClient {
         ].join("\n");
       case "APP_NOT_FOUND":
         return "`downpour apps` lists what is deployed; `downpour deploy` deploys this project.";
+      case "GUEST_TRAPPED":
+        return problem.details["reason"] === "stack-exhausted"
+          ? "Built with `--engine starlingmonkey`, the same function shows the stack."
+          : problem.details["reason"] === undefined
+            ? "The function's log may say more: `downpour logs`."
+            : undefined;
       case "UPLOAD_SUPERSEDED":
         return "A later deploy of the same app won. Deploy again if this one should serve.";
       case "QUEUE_FULL":
@@ -256,6 +280,16 @@ export class ApiClient {
         return undefined;
     }
   }
+}
+
+/** A host that refuses a body by its length does not read it to its end: its answer may be lost with the connection. */
+const CLOSED_CODES: ReadonlySet<string> = new Set(["EPIPE", "ECONNRESET", "UND_ERR_SOCKET"]);
+/** What the kernels' buffers take: a host can only close on more before its answer is read. */
+const SENT_BYTES_UNSUSPICIOUS = 65_536;
+
+function bytesOf(body: RequestOptions["body"] | string): number {
+  if (body === undefined || typeof body === "string") return 0;
+  return body instanceof Blob ? body.size : body.byteLength;
 }
 
 /** Encodes one part of a path, whatever characters it holds. */

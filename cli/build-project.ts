@@ -17,7 +17,13 @@ export interface BuiltProject {
 
 /** Type-checks, bundles and componentizes an entry file. A failure names every place that is wrong. */
 export async function buildProject(
-  options: { readonly entry: string; readonly engine: BuildEngine; readonly minify?: boolean },
+  options: {
+    readonly entry: string;
+    readonly engine: BuildEngine;
+    readonly minify?: boolean;
+    /** Ends it, with the signal's reason. */
+    readonly signal: AbortSignal;
+  },
   terminal: Terminal,
 ): Promise<BuiltProject> {
   const progress = terminal.progress(`building ${relative(process.cwd(), options.entry)}`);
@@ -62,9 +68,10 @@ const SUMMARIES = {
   "unsupported-import": "a function cannot import this",
   "unsupported-global": "a function does not have this",
   "type-error": "the types do not fit",
-  "bundle-failed": "the sources do not go together",
+  "syntax-error": "the syntax is wrong",
+  "bundle-failed": "an import leads nowhere",
   "load-failed": "code outside functions threw while it was loaded",
-  "no-functions": "there is no function to call",
+  "no-functions": "the exports are not functions to call",
   timeout: "the build took too long",
   "toolchain-failed": "the toolchain failed",
 } as const satisfies Record<BuildError["kind"], string>;
@@ -72,12 +79,18 @@ const SUMMARIES = {
 function toCliError(error: BuildError): CliError {
   const { kind, diagnostics } = error;
   const count = diagnostics.length > 1 ? ` (${diagnostics.length} findings)` : "";
-  return new CliError("BUILD_FAILED", `${SUMMARIES[kind]}${count}`, {
+  return new CliError("BUILD_FAILED", `${SUMMARIES[kind]}${whereOf(error)}${count}`, {
     exit: "buildFailed",
     body: diagnostics.map((finding) => indent(formatFinding(finding))).join("\n"),
     details: { kind, diagnostics },
     cause: error,
   });
+}
+
+/** A syntax error is at one place, and what follows from it is noise: the head line says where to look. */
+function whereOf({ kind, diagnostics: [first] }: BuildError): string {
+  if (kind !== "syntax-error" || first?.file === undefined) return "";
+  return ` in ${first.file}${first.line === undefined ? "" : `, line ${first.line}`}`;
 }
 
 function formatFinding({ file, line, column, message, code, hint }: BuildDiagnostic): string {

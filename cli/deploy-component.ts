@@ -1,7 +1,7 @@
 import type { Deployment } from "@downpour/host/schemas";
 import { pathPart } from "./api-client.ts";
 import type { ApiClient } from "./api-client.ts";
-import { formatBytes, formatDuration } from "./terminal.ts";
+import { formatBytes, formatDuration, shortList } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Longer than any compile limit of a host: its answer says more than ours. */
@@ -32,6 +32,16 @@ export async function deployComponent(
   } finally {
     progress.clear();
   }
+}
+
+/** Where the functions answer, a line for each; of many, the first. */
+export function formatAddresses(
+  url: string,
+  app: string,
+  functions: readonly string[],
+): readonly string[] {
+  const lines = functions.map((name) => `  POST ${url}/v1/invoke/${app}/${name}`);
+  return shortList(lines, `: \`downpour apps show ${app}\` lists them`);
 }
 
 export function formatDeployed({ deployment, durationMs }: Deployed, terminal: Terminal): string {

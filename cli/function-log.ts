@@ -16,7 +16,7 @@ const LEVEL_FORMATS = {
 export function formatLogEntry(entry: LogEntryView, terminal: Terminal): string {
   const time = entry.at.slice(11, 23);
   const level = terminal.out(LEVEL_FORMATS[entry.level], entry.level.padEnd(5));
-  const message = printable(entry.message).replaceAll("\n", "\n    ");
+  const message = printable(entry.message.trimEnd()).replaceAll("\n", "\n    ");
   return `${terminal.out("dim", time)} ${level} ${printable(entry.function)}  ${message}`;
 }
 

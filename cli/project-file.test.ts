@@ -66,6 +66,7 @@ test.each([
   ["/home/me/guest-book", "guest-book"],
   ["/home/me/Guest Book_2", "guest-book-2"],
   ["/home/me/-x-", "x"],
+  ["/home/me/Grüße à tous", "gru-e-a-tous"],
   [`/home/me/${"a".repeat(80)}`, "a".repeat(63)],
   ["/", undefined],
 ])("the directory %s names the app %s", (directory, app) => {

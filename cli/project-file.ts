@@ -100,6 +100,9 @@ export function isAppName(text: string): boolean {
 /** The app's name where none is given: the project directory's, made to fit. */
 export function appNameFromDirectory(directory: string): string | undefined {
   const name = basename(directory)
+    // An accent is a character of its own then, and is left out.
+    .normalize("NFKD")
+    .replaceAll(/\p{M}/gu, "")
     .toLowerCase()
     .replaceAll(/[^a-z0-9-]+/gu, "-")
     .slice(0, 63)

@@ -136,4 +136,7 @@ test("an address without its scheme is shown with it", () => {
       workingDirectory: "/",
     }),
   ).toThrow(expect.objectContaining({ hint: "Did you mean http://localhost:8787?" }));
+  expect(() =>
+    resolveSettings({ flags: { url: "ftp://h" }, environment: {}, workingDirectory: "/" }),
+  ).toThrow(expect.objectContaining({ hint: undefined }));
 });

@@ -112,7 +112,9 @@ function parseUrl(text: string, source: string): string {
   if (url.protocol !== "http:" && url.protocol !== "https:") {
     throw usageError(
       `the URL from ${source} must start with http:// or https://`,
-      URL.canParse(`http://${text}`) ? `Did you mean http://${text}?` : undefined,
+      !text.includes("://") && URL.canParse(`http://${text}`)
+        ? `Did you mean http://${text}?`
+        : undefined,
     );
   }
   if (url.username !== "" || url.password !== "") {

@@ -156,6 +156,13 @@ export function printable(text: string): string {
   );
 }
 
+/** The same for what has one line: a line break becomes visible as well. */
+export function printableLine(text: string): string {
+  return printable(text)
+    .replaceAll("\n", String.raw`\u000a`)
+    .replaceAll("\t", String.raw`\u0009`);
+}
+
 /** Columns as wide as their widest cell; the last one is not padded. */
 export function table(
   headings: readonly string[],
@@ -176,6 +183,14 @@ export function table(
   return [line(headings, formatHeading), ...rows.map((row) => line(row, (cell) => cell))].join(
     "\n",
   );
+}
+
+const LIST_LINES_MAX = 20;
+
+/** The first lines, and how many more there are. */
+export function shortList(lines: readonly string[], rest = ""): readonly string[] {
+  const more = lines.length - LIST_LINES_MAX;
+  return more <= 0 ? lines : [...lines.slice(0, LIST_LINES_MAX), `  and ${more} more${rest}`];
 }
 
 export function formatBytes(bytes: number): string {

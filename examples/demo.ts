@@ -16,6 +16,7 @@ import { deployComponent, formatDeployed } from "../cli/deploy-component.ts";
 import { isProcessAlive } from "../cli/dev/dev-lock.ts";
 import { freePort, isReady, spawnHost, waitUntilReady } from "../cli/host-process.ts";
 import { localDirectoryIn, readHostRecord, writePrivateFile } from "../cli/local-directory.ts";
+import { interruptible } from "../cli/interruptible.ts";
 import { ensureLocalTenant } from "../cli/local-tenant.ts";
 import { reportError } from "../cli/report-error.ts";
 import { Terminal, formatDuration } from "../cli/terminal.ts";
@@ -147,7 +148,9 @@ async function startHost(listenPort: number): Promise<RunningHost> {
 
 async function deployExample(client: ApiClient, app: string): Promise<void> {
   const entry = join(root, "examples", app, "src/index.ts");
-  const built = await buildProject({ entry, engine: "quickjs" }, terminal);
+  const built = await interruptible((signal) =>
+    buildProject({ entry, engine: "quickjs", signal }, terminal),
+  );
   done(formatBuilt(built, app));
   const deployed = await deployComponent(client, app, new Blob([built.component]), terminal);
   done(formatDeployed(deployed, terminal));

@@ -4,10 +4,11 @@ import type { Command } from "commander";
 import { buildProject, formatBuilt, showBuildNotes } from "../build-project.ts";
 import { examples } from "../command-context.ts";
 import type { CommandContext, OpenContext } from "../command-context.ts";
+import { interruptible } from "../interruptible.ts";
 import { engine } from "../parse-option.ts";
 import type { BuildEngine } from "../project-file.ts";
 import { resolveApp, resolveEngine, resolveEntry } from "../settings.ts";
-import { formatBytes } from "../terminal.ts";
+import { formatBytes, shortList } from "../terminal.ts";
 
 interface BuildFlags {
   readonly out?: string;
@@ -49,10 +50,11 @@ async function build(
       ? resolve(project.directory, "dist", `${app}.wasm`)
       : resolve(io.workingDirectory, flags.out);
 
-  const built = await buildProject(
-    { entry, engine: resolveEngine(project, flags.engine), minify: flags.minify === true },
-    terminal,
-  );
+  const built = await interruptible((signal) => {
+    const engineName = resolveEngine(project, flags.engine);
+    const minify = flags.minify === true;
+    return buildProject({ entry, engine: engineName, minify, signal }, terminal);
+  });
   await mkdir(dirname(outFile), { recursive: true });
   await writeFile(outFile, built.component);
 
@@ -69,7 +71,7 @@ async function build(
     [
       `${terminal.out("green", "✓")} ${formatBuilt(built, app)}`,
       `  ${relative(io.workingDirectory, outFile)}  ${formatBytes(built.component.byteLength)}`,
-      ...built.functions.map((name) => `  ${app}/${name}`),
+      ...shortList(built.functions.map((name) => `  ${app}/${name}`)),
     ].join("\n"),
   );
 }

@@ -1,11 +1,13 @@
 import { openAsBlob } from "node:fs";
 import { resolve } from "node:path";
 import type { Command } from "commander";
+import type { WhoAmI } from "@downpour/host/schemas";
 import { buildProject, formatBuilt, showBuildNotes } from "../build-project.ts";
 import { CliError } from "../cli-error.ts";
 import { examples } from "../command-context.ts";
 import type { CommandContext, OpenContext } from "../command-context.ts";
-import { deployComponent, formatDeployed } from "../deploy-component.ts";
+import { deployComponent, formatAddresses, formatDeployed } from "../deploy-component.ts";
+import { interruptible } from "../interruptible.ts";
 import { engine } from "../parse-option.ts";
 import type { BuildEngine } from "../project-file.ts";
 import { resolveApp, resolveEngine, resolveEntry } from "../settings.ts";
@@ -44,6 +46,8 @@ async function deploy(
 ): Promise<void> {
   const { client, terminal, settings } = context;
   const app = resolveApp(settings.project, flags.app);
+  // A host that is away, or a token that is not one of its own, is told before the build and not after.
+  await client.json<WhoAmI>("GET", "/v1/whoami");
   const component =
     componentPath === undefined
       ? await buildForDeploy(context, app, flags)
@@ -54,7 +58,11 @@ async function deploy(
     { ...deployment, durationMs: deployed.durationMs },
     [
       `${terminal.out("green", "✓")} ${formatDeployed(deployed, terminal)}`,
-      ...deployment.functions.map(({ name }) => `  POST ${settings.url}/v1/invoke/${app}/${name}`),
+      ...formatAddresses(
+        settings.url,
+        app,
+        deployment.functions.map(({ name }) => name),
+      ),
     ].join("\n"),
   );
 }
@@ -64,12 +72,10 @@ async function buildForDeploy(
   app: string,
   flags: DeployFlags,
 ): Promise<Blob> {
-  const built = await buildProject(
-    {
-      entry: resolveEntry(settings.project, flags.entry, io.workingDirectory),
-      engine: resolveEngine(settings.project, flags.engine),
-    },
-    terminal,
+  const entry = resolveEntry(settings.project, flags.entry, io.workingDirectory);
+  const engineName = resolveEngine(settings.project, flags.engine);
+  const built = await interruptible((signal) =>
+    buildProject({ entry, engine: engineName, signal }, terminal),
   );
   showBuildNotes(built, terminal);
   terminal.note(`${terminal.err("green", "✓")} ${formatBuilt(built, app)}`);

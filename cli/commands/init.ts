@@ -13,6 +13,7 @@ import {
   isAppName,
 } from "../project-file.ts";
 import { DEFAULT_ENTRY } from "../settings.ts";
+import { shellPath } from "../shell-path.ts";
 
 /** The template's name for `.gitignore`: packages are published without files of that name. */
 const IGNORE_FILE_NAMES: ReadonlySet<string> = new Set(["gitignore", "_gitignore"]);
@@ -38,10 +39,11 @@ export function registerInit(program: Command, open: OpenContext): void {
 }
 
 async function init(
-  { io, flags, terminal }: CommandContext,
+  context: CommandContext,
   named: string,
   namedApp: string | undefined,
 ): Promise<void> {
+  const { io, flags, terminal } = context;
   const directory = resolve(io.workingDirectory, flags.directory ?? ".", named);
   const app = namedApp ?? appNameFromDirectory(directory);
   if (app === undefined || !isAppName(app)) {
@@ -63,7 +65,7 @@ async function init(
       ...[...files.keys()].map((path) => `  ${path}`),
       "",
       "Next:",
-      ...(shown === "" ? [] : [`  cd ${shown}`]),
+      ...(shown === "" ? [] : [`  cd ${shellPath(context, directory)}`]),
       "  downpour dev",
     ].join("\n"),
   );

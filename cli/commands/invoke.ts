@@ -77,14 +77,7 @@ async function invoke(
         flags.deadlineMs === undefined ? INVOKE_TIMEOUT_MS : flags.deadlineMs + DEADLINE_MARGIN_MS,
     });
   } catch (cause) {
-    if (!(cause instanceof CliError) || cause.code !== "FUNCTION_NOT_FOUND") throw cause;
-    const { code, exit, details } = cause;
-    throw new CliError(code, `the app ${app} has no function ${functionName}`, {
-      exit,
-      details,
-      hint: `\`downpour apps show ${app}\` lists its functions.`,
-      cause,
-    });
+    throw cause instanceof CliError ? withNames(cause, app, functionName) : cause;
   } finally {
     progress.clear();
   }
@@ -102,6 +95,24 @@ async function invoke(
     context.terminal.note(context.terminal.err("dim", facts.join(" · ")));
   }
   printResult(context, answer.body, mediaType, { invocation, revision, durationMs });
+}
+
+/** The host says what is not there; here it is known how it was named. */
+function withNames(error: CliError, app: string, functionName: string): CliError {
+  const { code, exit, details, hint } = error;
+  switch (code) {
+    case "APP_NOT_FOUND":
+      return new CliError(code, `there is no app ${app}`, { exit, details, hint, cause: error });
+    case "FUNCTION_NOT_FOUND":
+      return new CliError(code, `the app ${app} has no function ${functionName}`, {
+        exit,
+        details,
+        hint: `\`downpour apps show ${app}\` lists its functions.`,
+        cause: error,
+      });
+    default:
+      return error;
+  }
 }
 
 function parseTarget(

@@ -49,7 +49,10 @@ async function logs(
 
   if (flags.follow !== true) {
     const page = await client.json<LogPage>("GET", path, { query });
-    if (page.dropped) terminal.note(terminal.err("dim", "older entries are no longer kept"));
+    // The host also says so of what `--limit` left out, and that was asked for.
+    if (page.dropped && flags.limit === undefined) {
+      terminal.note(terminal.err("dim", "there are older entries, or were: --limit shows more"));
+    }
     terminal.result(page, page.entries.map((entry) => formatLogEntry(entry, terminal)).join("\n"));
     return;
   }

@@ -9,7 +9,7 @@ import { decodeText } from "../decode-text.ts";
 import { requireJson } from "../json-value.ts";
 import { wholeNumber } from "../parse-option.ts";
 import { readInput } from "../read-input.ts";
-import { printable, table } from "../terminal.ts";
+import { printable, printableLine, table } from "../terminal.ts";
 
 const PAGE_KEYS = 1_000;
 
@@ -206,13 +206,14 @@ async function list(
   } finally {
     progress.clear();
   }
+  if (entries.length === 0) terminal.note(terminal.err("dim", "no such keys"));
   terminal.result(
     { entries, ...(after === undefined ? {} : { next: after }) },
     entries.length === 0
       ? ""
       : table(
           ["KIND", "KEY"],
-          entries.map((entry) => [entry.kind, printable(entry.key)]),
+          entries.map((entry) => [entry.kind, printableLine(entry.key)]),
           (heading) => terminal.out("dim", heading),
         ),
   );

@@ -2,7 +2,8 @@
 //
 // D1. A failed build or deployment changes nothing: the revision before goes on serving.
 // D2. What was built last is deployed when the host is there, also after the host had to be started again.
-// D3. However it ends, nothing is left behind: the host ends with this process (`lifeline.ts`).
+// D3. However it ends, nothing is left behind: the host ends with this process (`lifeline.ts`), and a build before it.
+// D4. One build at a time, of what was saved last: a save ends the build under way, whose result nobody wants any more.
 
 import { existsSync } from "node:fs";
 import { truncate } from "node:fs/promises";
@@ -12,7 +13,7 @@ import type { ApiClient } from "../api-client.ts";
 import { pathPart } from "../api-client.ts";
 import { CliError } from "../cli-error.ts";
 import type { CommandContext } from "../command-context.ts";
-import { deployComponent, formatDeployed } from "../deploy-component.ts";
+import { deployComponent, formatAddresses, formatDeployed } from "../deploy-component.ts";
 import { followEvents } from "../event-stream.ts";
 import { formatLogEntry, parseLogEvent } from "../function-log.ts";
 import { freePort } from "../host-process.ts";
@@ -22,7 +23,8 @@ import { ensureLocalTenant } from "../local-tenant.ts";
 import { PROJECT_FILE_NAME, findProject } from "../project-file.ts";
 import type { BuildEngine } from "../project-file.ts";
 import { DEFAULT_URL, resolveApp, resolveEngine, resolveEntry } from "../settings.ts";
-import { pastedCommand, shellPath } from "./pasted-command.ts";
+import { shellPath } from "../shell-path.ts";
+import { pastedCommand } from "./pasted-command.ts";
 import { acquireDevLock } from "./dev-lock.ts";
 import { HostSupervisor } from "./host-supervisor.ts";
 import { watchSources } from "./source-watcher.ts";
@@ -73,8 +75,13 @@ class DevSession {
   /** Built and not deployed yet: the host was away (D2). */
   #pending: BuiltProject | undefined;
   #hasDeployed = false;
+  /** The functions whose addresses were printed. */
+  #shownFunctions: ReadonlySet<string> = new Set();
   /** Of the last build or deployment: a save then asks again, also where it changes no byte. */
   #hasFailed = false;
+  /** Settles when the build that was begun last has ended, however it did. */
+  #building: Promise<void> = Promise.resolve();
+  #superseded = new AbortController();
   #deploying: Promise<void> = Promise.resolve();
 
   constructor(context: CommandContext, flags: DevFlags, local: LocalDirectory) {
@@ -113,12 +120,12 @@ class DevSession {
     });
     try {
       // The first build and the start of the host share the two cores well: neither waits for the other.
-      // Raced, because a host that cannot start, or Ctrl-C, does not wait for the first build.
-      await Promise.race([this.#build(), this.#ended.promise]);
+      this.#beginBuild();
       await this.#ended.promise;
     } finally {
       this.#interrupted.abort();
       watcher.close();
+      await this.#building;
       const progress = this.#context.terminal.progress("stopping the host");
       await this.#supervisor.stop();
       progress.clear();
@@ -171,20 +178,30 @@ class DevSession {
     );
   }
 
-  async #sourcesChanged(paths: readonly string[]): Promise<void> {
+  #sourcesChanged(paths: readonly string[]): void {
     this.#emit({ event: "changed", paths }, this.#dim(`changed: ${paths.slice(0, 3).join(", ")}`));
-    await this.#build();
+    this.#beginBuild();
   }
 
-  async #build(): Promise<void> {
+  /** Ends the build before this one, and begins when it is gone (D4). */
+  #beginBuild(): void {
+    this.#superseded.abort();
+    this.#superseded = new AbortController();
+    const signal = AbortSignal.any([this.#superseded.signal, this.#interrupted.signal]);
+    this.#building = this.#building
+      .then(() => (signal.aborted ? undefined : this.#build(signal)))
+      .catch((cause: unknown) => this.#fail(cause));
+  }
+
+  async #build(signal: AbortSignal): Promise<void> {
     const { terminal, io } = this.#context;
     try {
       // Read again each time: the project file is one of the sources.
       const project = findProject(this.#context.settings.project.directory);
       const entry = resolveEntry(project, this.#flags.entry, io.workingDirectory);
       const engine = resolveEngine(project, this.#flags.engine);
-      const built = await buildProject({ entry, engine }, terminal);
-      if (this.#interrupted.signal.aborted) return;
+      const built = await buildProject({ entry, engine, signal }, terminal);
+      if (signal.aborted) return;
       showBuildNotes(built, terminal);
       this.#emit(
         {
@@ -198,8 +215,9 @@ class DevSession {
       );
       this.#pending = built;
       this.#hasFailed = false;
-      await this.#deployPending();
+      void this.#deployPending();
     } catch (cause) {
+      if (signal.aborted) return;
       this.#hasFailed = true;
       this.#showError(cause);
       if (this.#hasDeployed) {
@@ -229,12 +247,17 @@ class DevSession {
         this.#context.terminal,
       );
       if (this.#pending === built) this.#pending = undefined;
+      const added = built.functions.filter((name) => !this.#shownFunctions.has(name));
       this.#emit(
         { event: "deployed", ...deployed.deployment, durationMs: deployed.durationMs },
-        `${this.#tick()} ${formatDeployed(deployed, this.#context.terminal)}`,
+        [
+          `${this.#tick()} ${formatDeployed(deployed, this.#context.terminal)}`,
+          ...(this.#hasDeployed ? formatAddresses(client.url, this.#app, added) : []),
+        ].join("\n"),
       );
       if (!this.#hasDeployed) this.#firstDeployment(client, built.functions);
       this.#hasDeployed = true;
+      this.#shownFunctions = new Set(built.functions);
     } catch (cause) {
       // The supervisor brings the host back, and with it this deployment (D2).
       if (cause instanceof CliError && cause.exit === "unreachable") return;
@@ -250,7 +273,7 @@ class DevSession {
     const [first] = functions;
     const lines = [
       "",
-      ...functions.map((name) => `  POST ${address(name)}`),
+      ...formatAddresses(client.url, app, functions),
       ...(first === undefined
         ? []
         : [

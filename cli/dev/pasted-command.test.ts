@@ -5,7 +5,8 @@ import { PassThrough } from "node:stream";
 import { expect, test } from "vitest";
 import { CommandContext } from "../command-context.ts";
 import { localDirectoryIn } from "../local-directory.ts";
-import { pastedCommand, shellPath } from "./pasted-command.ts";
+import { shellPath } from "../shell-path.ts";
+import { pastedCommand } from "./pasted-command.ts";
 
 const URL_OF_DEV = "http://127.0.0.1:9999";
 

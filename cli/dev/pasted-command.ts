@@ -2,6 +2,7 @@ import { relative } from "node:path";
 import type { CommandContext } from "../command-context.ts";
 import type { LocalDirectory } from "../local-directory.ts";
 import { resolveSettings } from "../settings.ts";
+import { shellPath } from "../shell-path.ts";
 
 /**
  * The beginning of a command that reaches the host at `url` when it is pasted into the shell that `dev` runs in:
@@ -26,13 +27,4 @@ export function pastedCommand(context: CommandContext, local: LocalDirectory, ur
     words.push(`--token-file ${shellPath(context, local.tokenPath)}`);
   }
   return words.join(" ");
-}
-
-/** A path from the working directory, as a POSIX shell takes it. */
-export function shellPath({ io }: CommandContext, path: string): string {
-  const fromHere = relative(io.workingDirectory, path);
-  const shown = fromHere === "" ? "." : fromHere;
-  return /^[\w./-]+$/u.test(shown) && !shown.startsWith("-")
-    ? shown
-    : `'${shown.replaceAll("'", String.raw`'\''`)}'`;
 }

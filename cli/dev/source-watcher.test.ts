@@ -17,7 +17,7 @@ function watchedFolder(hasFailed = false): Watched {
   const waiting: ((paths: readonly string[]) => void)[] = [];
   const arrived: (readonly string[])[] = [];
   const watcher = watchSources(folder.path, {
-    onChange: async (paths) => {
+    onChange: (paths) => {
       const next = waiting.shift();
       if (next === undefined) arrived.push(paths);
       else next(paths);

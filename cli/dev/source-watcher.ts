@@ -3,7 +3,7 @@
 // W1. A burst of events is one change: the callback runs after `DEBOUNCE_MS` of silence.
 // W2. Imports may point anywhere in the project, so what a build may read is told by its name: source files outside of
 //     dependencies, hidden folders and output. A log or a token that is written in the project is none.
-// W3. A change that comes while the callback runs is not lost: it runs once more.
+// W3. Whoever is told decides what becomes of what it began for the change before: nothing is kept back.
 // W4. A file that was written with the bytes it had is no change, unless the last build failed: then a save asks again.
 
 import { createHash } from "node:crypto";
@@ -24,7 +24,7 @@ export interface SourceWatcher {
 export function watchSources(
   directory: string,
   options: {
-    readonly onChange: (changedPaths: readonly string[]) => Promise<void>;
+    readonly onChange: (changedPaths: readonly string[]) => void;
     readonly onError: (error: Error) => void;
     /** Whether a save counts although it changed no byte (W4). */
     readonly hasFailed: () => boolean;
@@ -32,24 +32,11 @@ export function watchSources(
 ): SourceWatcher {
   const written = new Set<string>();
   let timer: NodeJS.Timeout | undefined;
-  let isRunning = false;
-  const closed = new AbortController();
 
-  const run = async (): Promise<void> => {
-    timer = undefined;
-    if (isRunning || closed.signal.aborted) return;
-    isRunning = true;
-    try {
-      while (written.size > 0 && !closed.signal.aborted) {
-        const paths = changedAmong([...written]);
-        written.clear();
-        if (paths.length > 0) await options.onChange(paths);
-      }
-    } catch (cause) {
-      options.onError(cause instanceof Error ? cause : new Error(String(cause)));
-    } finally {
-      isRunning = false;
-    }
+  const tell = (): void => {
+    const paths = changedAmong([...written]);
+    written.clear();
+    if (paths.length > 0) options.onChange(paths);
   };
 
   const watcher = watch(
@@ -58,9 +45,8 @@ export function watchSources(
     (_event, fileName) => {
       if (fileName === null || isIgnored(fileName)) return;
       written.add(fileName);
-      // While the callback runs, its loop picks the change up (W3); the timer starts a new run otherwise (W1).
       clearTimeout(timer);
-      timer = setTimeout(() => void run(), DEBOUNCE_MS);
+      timer = setTimeout(tell, DEBOUNCE_MS);
     },
   );
   watcher.on("error", (error) => options.onError(error));
@@ -92,7 +78,6 @@ export function watchSources(
 
   return {
     close: () => {
-      closed.abort();
       clearTimeout(timer);
       watcher.close();
     },

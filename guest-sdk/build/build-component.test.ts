@@ -1,12 +1,13 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { buildComponent } from "./build-component.ts";
 import type { BuildOptions } from "./build-component.ts";
 import { BuildError, formatDiagnostic } from "./build-error.ts";
+import type { JavaScriptEngine } from "./componentize.ts";
+import { watchLeftovers } from "./testing/build-leftovers.ts";
 import { createProject } from "./testing/project-folder.ts";
 
 const examples = fileURLToPath(new URL("../../examples", import.meta.url));
@@ -112,31 +113,23 @@ export const greet = fn(() => null, { description: ${JSON.stringify(description)
   });
 
   test("two builds at once do not disturb each other, and leave nothing behind", async () => {
-    const temporary = await mkdtemp(join(tmpdir(), "sdk-test-temporary-"));
-    const before = process.env["TMPDIR"];
     await using one = await createProject({ "src/index.ts": HELLO });
     await using two = await createProject({ "src/index.ts": HELLO.replace("hello", "bye") });
-    process.env["TMPDIR"] = temporary;
-    try {
-      const built = await Promise.all(
-        [one, two].map(({ entry, path }) => {
-          return buildComponent({ entry, outFile: join(path, "dist/app.wasm") });
-        }),
-      );
-      expect(built.map(({ functions }) => functions)).toEqual([
-        [{ name: "hello" }],
-        [{ name: "bye" }],
-      ]);
-      expect(await readFile(join(one.path, "dist/app.wasm"))).toEqual(
-        Buffer.from(built[0]?.component ?? []),
-      );
-      expect(await readdir(join(two.path, "dist"))).toEqual(["app.wasm"]);
-      expect(await readdir(temporary)).toEqual([]);
-    } finally {
-      if (before === undefined) delete process.env["TMPDIR"];
-      else process.env["TMPDIR"] = before;
-      await rm(temporary, { recursive: true });
-    }
+    using leftovers = watchLeftovers();
+    const built = await Promise.all(
+      [one, two].map(({ entry, path }) => {
+        return buildComponent({ entry, outFile: join(path, "dist/app.wasm") });
+      }),
+    );
+    expect(built.map(({ functions }) => functions)).toEqual([
+      [{ name: "hello" }],
+      [{ name: "bye" }],
+    ]);
+    expect(await readFile(join(one.path, "dist/app.wasm"))).toEqual(
+      Buffer.from(built[0]?.component ?? []),
+    );
+    expect(await readdir(join(two.path, "dist"))).toEqual(["app.wasm"]);
+    expect(leftovers.files()).toEqual([]);
   });
 
   test("StarlingMonkey builds the same source", async () => {
@@ -277,10 +270,38 @@ export const f = fn((n: number) => setTimeout(words(n)) + typeof Intl);\n`,
     expect(error.diagnostics[1]?.message).toContain("Cannot find module 'nowhere'");
   });
 
-  test("a syntax error has its line", async () => {
+  test("a syntax error is told from other failures, and has its line", async () => {
     const error = await failureOfProject({ "src/index.ts": `${HELLO}export const = 3;\n` });
-    expect(error.kind).toBe("bundle-failed");
-    expect(error.diagnostics[0]).toMatchObject({ file: "src/index.ts", line: 3 });
+    expect(error.kind).toBe("syntax-error");
+    expect(error.diagnostics[0]).toMatchObject({ file: "src/index.ts", line: 3, code: "TS1134" });
+  });
+
+  test("so is one in JSON, in a line of words", async () => {
+    const error = await failureOfProject({
+      "src/index.ts": `${HELLO}import data from "./data.json";\nexport { data };\n`,
+      "src/data.json": '{\n  "a": 1,\n}\n',
+    });
+    expect(error.kind).toBe("syntax-error");
+    expect(error.diagnostics).toMatchObject([
+      { file: "src/data.json", line: 3, message: "trailing comma" },
+    ]);
+  });
+
+  test("so is what the compiler takes and the engine does not know", async () => {
+    const error = await failureOfProject({
+      "src/index.ts": `${HELLO}export class Box {\n  accessor size = 1;\n}\n`,
+    });
+    expect(error.kind).toBe("syntax-error");
+    expect(error.diagnostics).toMatchObject([
+      { file: "src/index.ts", line: 4, code: "unknown-syntax" },
+    ]);
+  });
+
+  test("a file that is not UTF-8 is named, and what is wrong with it", async () => {
+    await using project = await createProject({ "src/index.ts": HELLO });
+    await writeFile(project.entry, Buffer.from(`\uFEFF${HELLO}`, "utf16le"));
+    const error = await failureOf({ entry: project.entry });
+    expect(error.message).toMatch(/src\/index\.ts.*UTF-8/);
   });
 
   test("there is no such entry", async () => {
@@ -319,8 +340,36 @@ export function load(limit: number): string {
     const error = await failureOf({ entry: project.entry, engine: "starlingmonkey" });
     expect(error.kind).toBe("load-failed");
     expect(error.diagnostics).toMatchObject([{ file: "src/index.ts", line: 4 }]);
-    expect(error.message).toContain("RangeError: too early");
+    expect(error.diagnostics[0]?.message).toMatch(
+      /^Loading the module threw: RangeError: too early\n\s+at src\/index\.ts:4:\d+$/,
+    );
   });
+
+  test.each<[JavaScriptEngine, string, string]>([
+    ["quickjs", 'throw "too early";', '"too early", which is no Error'],
+    ["quickjs", "throw { code: 1 };", "an object, which is no Error"],
+    ["quickjs", "throw undefined;", "undefined, which is no Error"],
+    ["starlingmonkey", 'throw "too early";', "too early, which is no Error"],
+  ])("on %s, %s says what was thrown", async (engine, source, message) => {
+    await using project = await createProject({ "src/index.ts": `${HELLO}${source}\n` });
+    const error = await failureOf({ entry: project.entry, engine });
+    expect(error.kind).toBe("load-failed");
+    expect(error.diagnostics[0]?.message).toBe(
+      `Loading the module threw: ${message} and so has no stack`,
+    );
+  });
+
+  test.each<JavaScriptEngine>(["quickjs", "starlingmonkey"])(
+    "a top-level await on %s that nothing can end",
+    async (engine) => {
+      await using project = await createProject({
+        "src/index.ts": `${HELLO}await new Promise(() => {});\n`,
+      });
+      const error = await failureOf({ entry: project.entry, engine });
+      expect(error.kind).toBe("load-failed");
+      expect(error.message).toContain("A top-level await waits for what nothing can settle");
+    },
+  );
 
   test.each([
     [
@@ -338,6 +387,7 @@ export function load(limit: number): string {
 
   test.each([
     ["no function", "export const x = 1;", "exports no function"],
+    ["a plain function", "export const greet = () => 1;", "write `export const greet = fn(…)`"],
     [
       "a name that none can have",
       'import { fn } from "@downpour/sdk"; const f = fn(() => 1); export { f as "no name" };',
@@ -353,6 +403,32 @@ export function load(limit: number): string {
     expect(error.kind).toBe("no-functions");
     expect(error.message).toContain(message);
   });
+
+  test.each<JavaScriptEngine>(["quickjs", "starlingmonkey"])(
+    "a build on %s that is aborted ends with the reason, and leaves neither process nor folder",
+    async (engine) => {
+      await using project = await createProject({ "src/index.ts": `${HELLO}for (;;) {}\n` });
+      const outFile = join(project.path, "app.wasm");
+      using leftovers = watchLeftovers();
+      const abort = new AbortController();
+      const reason = new Error("nobody wants it");
+      const building = buildComponent({
+        entry: project.entry,
+        engine,
+        outFile,
+        signal: abort.signal,
+      });
+      await leftovers.untilRunning(engine === "quickjs" ? "componentize-child" : "wizer");
+      abort.abort(reason);
+      await expect(building).rejects.toBe(reason);
+      expect(leftovers.processes()).toEqual([]);
+      expect(leftovers.files()).toEqual([]);
+      expect(existsSync(outFile)).toBe(false);
+      await expect(buildComponent({ entry: project.entry, signal: abort.signal })).rejects.toBe(
+        reason,
+      );
+    },
+  );
 
   test("a loop that does not end is ended at the time limit", async () => {
     await using project = await createProject({ "src/index.ts": `${HELLO}for (;;) {}\n` });

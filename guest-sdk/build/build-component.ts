@@ -1,7 +1,7 @@
 // One build: check, bundle, componentize.
 //
 // B1. Nothing is written before types and imports are right: not `outFile`, not a byte of it on failure.
-// B2. Every step has a time limit, and every process and folder it made is gone when it settles.
+// B2. Every step has a time limit, and every process and folder it made is gone when it settles, also where it is aborted.
 // B3. Builds share nothing: any number may run at once.
 
 import { randomUUID } from "node:crypto";
@@ -31,6 +31,8 @@ export interface BuildOptions {
   readonly minify?: boolean;
   /** For each step; 60,000 where nothing is said. */
   readonly stepTimeoutMs?: number;
+  /** Ends the build, which then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 export interface BuildResult {
@@ -55,10 +57,15 @@ const STEP_TIMEOUT_MS_DEFAULT = 60_000;
 export async function buildComponent(options: BuildOptions): Promise<BuildResult> {
   const startMs = performance.now();
   const { engine = "quickjs", minify = false, stepTimeoutMs = STEP_TIMEOUT_MS_DEFAULT } = options;
+  options.signal?.throwIfAborted();
   const project = findProject(options.entry);
-  await using componentizer = new Componentizer();
-  const abort = new AbortController();
-  const checking = timed(typeCheck(project, { timeoutMs: stepTimeoutMs, signal: abort.signal }));
+  const end = new AbortController();
+  const signal = AbortSignal.any([
+    end.signal,
+    ...(options.signal === undefined ? [] : [options.signal]),
+  ]);
+  await using componentizer = new Componentizer(signal);
+  const checking = timed(typeCheck(project, { timeoutMs: stepTimeoutMs, signal }));
   // Awaited below, on every path; until then its failure is not an unhandled one.
   checking.catch(() => {});
   try {
@@ -77,6 +84,7 @@ export async function buildComponent(options: BuildOptions): Promise<BuildResult
     }
     const { component } = made.value.value;
     const result = describeComponent(component, bundled.value);
+    options.signal?.throwIfAborted();
     if (options.outFile !== undefined) await writeWhole(resolve(options.outFile), component);
     return {
       ...result,
@@ -87,8 +95,12 @@ export async function buildComponent(options: BuildOptions): Promise<BuildResult
         componentizeMs: made.value.durationMs,
       },
     };
+  } catch (error) {
+    // What an aborted step throws says less than the reason does.
+    options.signal?.throwIfAborted();
+    throw error;
   } finally {
-    abort.abort();
+    end.abort();
     await checking.catch(() => {});
   }
 }
@@ -112,6 +124,8 @@ function describeComponent(
   };
 }
 
+const STOPS_BUNDLER: ReadonlySet<string> = new Set(["syntax-error", "bundle-failed"]);
+
 /**
  * The bundler stops at a syntax error or at a package that is not installed, and so does the
  * compiler, with a better text. A refused import is for us to explain.
@@ -120,7 +134,7 @@ async function moreUseful(
   error: unknown,
   checking: Promise<Timed<readonly BuildDiagnostic[]>>,
 ): Promise<unknown> {
-  if (!(error instanceof BuildError) || error.kind !== "bundle-failed") return error;
+  if (!(error instanceof BuildError) || !STOPS_BUNDLER.has(error.kind)) return error;
   const types = await settle(checking);
   if (!types.ok || types.value.value.length === 0) return error;
   return new BuildError(error.kind, types.value.value, { cause: error });

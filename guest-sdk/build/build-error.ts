@@ -17,7 +17,8 @@ export interface BuildDiagnostic {
  * - `unsupported-import`: a module that no function can have, such as `node:fs`.
  * - `unsupported-global`: a global that no function has, such as `setTimeout`.
  * - `type-error`: the compiler's findings.
- * - `bundle-failed`: a syntax error, or an import that leads nowhere.
+ * - `syntax-error`: what is no TypeScript, or JSON, at all.
+ * - `bundle-failed`: an import that leads nowhere, or to what no bundle can hold.
  * - `load-failed`: module code, outside any function, threw while the snapshot was made.
  * - `no-functions`: nothing to invoke, or a name that none can have.
  * - `timeout`: a step took longer than its limit; module code may loop.
@@ -28,6 +29,7 @@ export type BuildErrorKind =
   | "unsupported-import"
   | "unsupported-global"
   | "type-error"
+  | "syntax-error"
   | "bundle-failed"
   | "load-failed"
   | "no-functions"

@@ -209,12 +209,15 @@ function bundleFailed(project: Project, cause: unknown): BuildError {
     const message = cause instanceof Error ? cause.message : String(cause);
     return new BuildError("bundle-failed", [diagnostic("bundle-failed", message)], { cause });
   }
+  const isSyntax = errors.every(({ code }) => SYNTAX_CODES.has(code ?? ""));
   return new BuildError(
-    "bundle-failed",
+    isSyntax ? "syntax-error" : "bundle-failed",
     errors.map((error) => diagnosticOf(project, error)),
     { cause },
   );
 }
+
+const SYNTAX_CODES: ReadonlySet<string> = new Set(["PARSE_ERROR", "JSON_PARSE"]);
 
 function isRolldownFailure(cause: unknown): cause is { readonly errors: readonly RolldownLog[] } {
   return cause instanceof Error && "errors" in cause && Array.isArray(cause.errors);
@@ -222,9 +225,26 @@ function isRolldownFailure(cause: unknown): cause is { readonly errors: readonly
 
 function diagnosticOf(project: Project, log: RolldownLog): BuildDiagnostic {
   const path = log.loc?.file ?? log.id;
-  return diagnostic(log.code?.toLowerCase().replaceAll("_", "-") ?? "bundler", log.message, {
+  // What the generated entry imports is the author's entry: there is no place to show.
+  if (path?.includes(GENERATED_ENTRY.slice(1)) === true)
+    return diagnostic(codeOf(log), wordsOf(log));
+  return diagnostic(codeOf(log), wordsOf(log), {
     file: path === undefined ? undefined : displayPath(project, path),
     line: log.loc?.line,
     column: log.loc === undefined ? undefined : log.loc.column + 1,
   });
+}
+
+function codeOf({ code }: RolldownLog): string {
+  return code?.toLowerCase().replaceAll("_", "-") ?? "bundler";
+}
+
+/** Without the code, which the finding has, and the drawing of the place, which it says. */
+function wordsOf({ code, message }: RolldownLog): string {
+  const [first = ""] = message.split("\n", 1);
+  const words = first.replace(/^\[\w+\] /, "").replace(/ at line \d+ column \d+$/, "");
+  if (code !== "UNLOADABLE_DEPENDENCY") return words;
+  // Only the drawing says why.
+  const reason = /╰─+ (.+)/.exec(message)?.[1];
+  return reason === undefined ? words : `${words}: ${reason.trim()}`;
 }

@@ -2,7 +2,7 @@
 // which may never end, and one of them blocks its thread and reads the working directory.
 
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ComponentizeReply, ComponentizeRequest } from "./componentize.ts";
@@ -48,19 +48,16 @@ const STARLINGMONKEY_DISABLED = ["http", "fetch-event"] as const;
 async function withStarlingMonkey(request: ComponentizeRequest): Promise<Uint8Array> {
   // oxlint-disable-next-line typescript/no-deprecated -- Only its two other signatures are.
   const { componentize } = await import("@bytecodealliance/componentize-js");
-  const folder = await mkdtemp(join(tmpdir(), "downpour-starlingmonkey-"));
-  try {
-    const sourcePath = join(folder, "function.js");
-    await writeFile(sourcePath, request.source);
-    process.chdir(folder);
-    const { component } = await componentize({
-      sourcePath,
-      witPath: request.witFolder,
-      worldName: "function-sync",
-      disableFeatures: [...STARLINGMONKEY_DISABLED],
-    });
-    return component;
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  // The parent made it for this process, and removes it.
+  const folder = tmpdir();
+  const sourcePath = join(folder, "function.js");
+  await writeFile(sourcePath, request.source);
+  process.chdir(folder);
+  const { component } = await componentize({
+    sourcePath,
+    witPath: request.witFolder,
+    worldName: "function-sync",
+    disableFeatures: [...STARLINGMONKEY_DISABLED],
+  });
+  return component;
 }

@@ -1,13 +1,18 @@
 // From a bundle to a component, in a child process.
 //
 // Z1. The child starts at once, so that it is ready when the bundle is.
-// Z2. Disposal ends the child, and what it started, whatever it does.
-// Z3. `run` settles: with the reply, with the child's death, or at the time limit.
+// Z2. Disposal ends the child, and what it started, whatever it does, and removes the folder that is theirs for
+//     temporary files: a child that is killed removes none.
+// Z3. `run` settles: with the reply, with the child's death, when it is aborted, or at the time limit.
 
 import assert from "node:assert/strict";
 import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { BuildError, diagnostic } from "./build-error.ts";
 import { witFolder } from "./project.ts";
@@ -33,14 +38,17 @@ const OUTPUT_CHARACTERS_MAX = 64 * 1024;
 
 export class Componentizer implements AsyncDisposable {
   readonly #child: ChildProcess;
+  readonly #folder: string;
   readonly #settled = Promise.withResolvers<ComponentizeReply>();
   /** The last of what it wrote: the reason, where it dies. */
   #output = "";
 
-  constructor() {
+  constructor(signal: AbortSignal) {
+    this.#folder = mkdtempSync(join(tmpdir(), "downpour-build-"));
     // Its own process group, so that ending it also ends the processes that it started.
     this.#child = fork(childPath, {
       detached: process.platform !== "win32",
+      env: { ...process.env, TMPDIR: this.#folder, TEMP: this.#folder, TMP: this.#folder },
       serialization: "advanced",
       stdio: ["ignore", "pipe", "pipe", "ipc"],
       execArgv: [],
@@ -52,6 +60,7 @@ export class Componentizer implements AsyncDisposable {
     }
     // Where it is disposed of before it ran, nobody hears of its end.
     this.#settled.promise.catch(() => {});
+    signal.addEventListener("abort", () => this.#settled.reject(signal.reason));
     this.#child.once("message", (reply: ComponentizeReply) => this.#settled.resolve(reply));
     this.#child.on("error", (cause) => this.#settled.reject(endedEarly(this.#output, cause)));
     // "close" is after the last output, and after the last message.
@@ -76,10 +85,12 @@ export class Componentizer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const child = this.#child;
-    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, "exit");
-    kill(child.pid);
-    await exited;
+    if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) {
+      const exited = once(child, "exit");
+      kill(child.pid);
+      await exited;
+    }
+    await rm(this.#folder, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 

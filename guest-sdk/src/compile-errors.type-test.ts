@@ -7,6 +7,16 @@ interface Entry {
   readonly tags?: readonly string[];
 }
 
+class Account {
+  readonly cents: number;
+  constructor(cents: number) {
+    this.cents = cents;
+  }
+  isEmpty(): boolean {
+    return this.cents === 0;
+  }
+}
+
 export const right = [
   fn((x: number) => x + 1),
   fn(async (name: string) => ({ hello: name })),
@@ -53,6 +63,27 @@ fn((x: number) => x, { descripton: "typo" });
 // @ts-expect-error -- A forgotten await inside the result.
 fn(() => ({ value: Promise.resolve(1) }));
 
+// @ts-expect-error -- Keys come one at a time: [...keys] is a list.
+fn(() => state.list("orders/"));
+// @ts-expect-error -- A generator is no list either.
+fn(function* () {
+  yield 1;
+});
+// @ts-expect-error -- An object with methods: JSON has its fields alone.
+fn(() => new Account(5));
+// @ts-expect-error -- A date deep in the input is a string.
+fn(({ from }: { from: { day: Date } }) => from.day.getTime());
+// @ts-expect-error -- What a caller sends has no type that can be guessed.
+fn((name) => name.length);
+// @ts-expect-error -- The name is that of the export.
+fn("greet", (name: string) => name);
+// @ts-expect-error -- The description is an option.
+fn((name: string) => name, "Greets");
+// @ts-expect-error -- A raw function gets the media type and the body.
+fn.raw((body: Uint8Array) => body);
+// @ts-expect-error -- A schema gives what the handler takes.
+fn((name: string) => name, { input: (value: unknown): number => Number(value) });
+
 // @ts-expect-error -- A register holds JSON.
 state.register<() => void>("key");
 // @ts-expect-error -- Methods do not survive JSON.
@@ -67,14 +98,34 @@ state.register<Entry>(42);
 state.counter("key", { durability: "sometimes" });
 // @ts-expect-error -- A counter takes numbers.
 state.counter("key").add("1");
+// @ts-expect-error -- A counter is added to, and not set.
+state.counter("key").put(3);
+// @ts-expect-error -- A handle is not its value.
+export const sum = state.counter("key") + 1;
+// @ts-expect-error -- A counter is no bigint.
+state.counter("key").add(1n);
+// @ts-expect-error -- A date comes back as a string.
+state.register("key").put(new Date(0));
+// @ts-expect-error -- Bytes are bytes: text goes through a TextEncoder, or into a register.
+state.bytes("key").put("text");
+// @ts-expect-error -- Many keys are a list.
+state.getMany<Entry>("key");
 // @ts-expect-error -- The last writer wins: a register has no update.
 state.register<number>("key").update((n) => n + 1);
 // @ts-expect-error -- A failure has a code and a message.
 new FunctionError("not-found").toString();
+// @ts-expect-error -- The code is a word, and no status.
+new FunctionError(404, "no").toString();
+// @ts-expect-error -- It is a class.
+FunctionError("not-found", "no");
 // @ts-expect-error -- Details are JSON.
 new FunctionError("not-found", "no", { details: new Map() }).toString();
 // @ts-expect-error -- The context is read only.
 context.tenant = "other";
+// @ts-expect-error -- Nobody has to send metadata.
+context.metadata.get("x-name").trim();
+// @ts-expect-error -- Nor to set a variable.
+context.environment.get("GREETING").trim();
 // @ts-expect-error -- There is no process in a function.
 process.exit(1);
 // @ts-expect-error -- There are no timers yet.

@@ -1,10 +1,20 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync, readdirSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
+import process from "node:process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { TEST_PROJECT, at, runCli, startTestHost, temporaryFolder } from "./harness.ts";
+import {
+  CLI_MAIN,
+  TEST_PROJECT,
+  at,
+  cleanEnvironment,
+  runCli,
+  startTestHost,
+  temporaryFolder,
+} from "./harness.ts";
 import type { CliResult, TemporaryFolder, TestHost } from "./harness.ts";
 
 // One host and one deployed app serve the whole file; each test uses keys and apps of its own.
@@ -129,7 +139,10 @@ describe("invoke", () => {
     expect((await cli("invoke", "parts/none")).stderr).toMatch(
       /the app parts has no function none .*\n.*apps show parts/u,
     );
-    expect(await cli("invoke", "none/x")).toMatchObject({ status: 4 });
+    expect(await cli("invoke", "none/x")).toMatchObject({
+      status: 4,
+      stderr: expect.stringContaining("there is no app none"),
+    });
   });
 
   test("a deadline ends it", async () => {
@@ -161,6 +174,13 @@ describe("who may do what", () => {
     const result = await cliWith({ token: "dp_wrong_secret" }, "apps");
     expect(result.status).toBe(3);
     expect(result.stderr).not.toContain("dp_wrong_secret");
+  });
+
+  test("a deploy that may not be made is refused before anything is built", async () => {
+    const unknown = await cliWith({ token: "dp_wrong_secret" }, "deploy");
+    expect(unknown).toMatchObject({ status: 3, stderr: expect.not.stringContaining("built") });
+    const away = await cli("deploy", "--url", "http://127.0.0.1:1");
+    expect(away).toMatchObject({ status: 5, stderr: expect.not.stringContaining("built") });
   });
 
   test("a tenant's token does not manage tenants", async () => {
@@ -234,6 +254,17 @@ describe("state", () => {
     });
   });
 
+  test("a key with a line break is one line, and no keys are said to be none", async () => {
+    await cli("state", "put", "broken/line\nbreak", "1");
+    const listed = await cli("state", "ls", "broken/");
+    expect(listed.stdout).toMatch(/^register {2}broken\/line\\u000abreak$/mu);
+    expect(await cli("state", "ls", "none/")).toMatchObject({
+      status: 0,
+      stdout: "",
+      stderr: "no such keys\n",
+    });
+  });
+
   test("a removed key is not there, and ends with 4", async () => {
     await cli("state", "put", "gone", "1");
     expect(await cli("state", "rm", "gone")).toMatchObject({ status: 0 });
@@ -263,6 +294,14 @@ describe("logs", () => {
     expect(result.stdout).toMatch(/info {2}say {2}first line\\u001b\[2J/u);
     const page = (await cli("logs", "parts", "-n", "1", "--json")).json();
     expect(page).toMatchObject({ entries: [{ function: "say", level: "info" }] });
+  });
+
+  test("have no empty line for an exception without a stack, and no word on what a limit leaves out", async () => {
+    await cli("invoke", "toss");
+    expect(await cli("logs", "-n", "1")).toMatchObject({
+      stdout: expect.stringMatching(/^\S+ error toss {2}Uncaught Error: "no error"\n$/u),
+      stderr: "",
+    });
   });
 });
 
@@ -342,6 +381,52 @@ describe("build", () => {
     expect(readFileSync(join(project.path, "dist/parts.wasm")).subarray(0, 4)).toEqual(
       Buffer.from("\0asm"),
     );
+  });
+
+  test("a syntax error ends with 6, and its first line says where it is", async () => {
+    project.write("syntax/index.ts", "export const a = {\n  b: 1;\n};\n");
+    const result = await cli("build", "syntax/index.ts");
+    expect(result.status).toBe(6);
+    expect(result.stderr).toMatch(/^error: the syntax is wrong in syntax\/index\.ts, line 2/mu);
+  });
+
+  test("of many functions the first are listed, and how many more there are", async () => {
+    const names = Array.from({ length: 25 }, (_, index) => `f${index}`);
+    const functions = names.map((name) => `export const ${name} = fn(() => null);`);
+    project.write(
+      "many/index.ts",
+      `import { fn } from "@downpour/sdk";\n${functions.join("\n")}\n`,
+    );
+    const result = await cli("build", "many/index.ts");
+    expect(result.stdout.match(/^ {2}parts\/f\d+$/gmu)).toHaveLength(20);
+    expect(result.stdout).toContain("  and 5 more");
+    expect(at((await cli("build", "many/index.ts", "--json")).json(), "functions")).toEqual(
+      names.toSorted(),
+    );
+  });
+
+  test("Ctrl-C ends it with 130, and what it began with it", async () => {
+    project.write(
+      "endless/index.ts",
+      `import { fn } from "@downpour/sdk";\nexport const f = fn(() => 1);\nfor (;;) {}\n`,
+    );
+    using temporary = temporaryFolder();
+    const child = spawn(process.execPath, [CLI_MAIN, "build", "endless/index.ts"], {
+      cwd: project.path,
+      env: cleanEnvironment({ TMPDIR: temporary.path }),
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    const exited = once(child, "exit");
+    child.stderr.setEncoding("utf8");
+    // The step has begun and goes on.
+    const [begun] = await once(child.stderr, "data");
+    expect(begun).toContain("building");
+    child.kill("SIGINT");
+    const stderr = (await child.stderr.toArray()).join("");
+    await exited;
+    expect(child.exitCode).toBe(130);
+    expect(stderr).toContain("interrupted");
+    expect(readdirSync(temporary.path)).toEqual([]);
   });
 
   test("a type error ends with 6, names file and line, and writes nothing", async () => {

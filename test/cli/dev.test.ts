@@ -224,6 +224,25 @@ describe("downpour dev", { timeout: 120_000 }, () => {
     expect(error).toContain("CONFIG_INVALID");
   });
 
+  test("a save ends the build under way, and so does Ctrl-C", async () => {
+    using folder = project();
+    const endless =
+      'import { fn } from "@downpour/sdk";\nexport const f = fn(() => 1);\nfor (;;) {}';
+    folder.write("src/index.ts", endless);
+    await using dev = await startDev(folder.path);
+    await dev.next("host-ready");
+    folder.write("src/index.ts", source(`"in time"`));
+    await dev.next("watching");
+    expect(await invoke(folder.path)).toBe('"in time"');
+
+    folder.write("src/index.ts", endless);
+    await dev.next("changed");
+    dev.child.kill("SIGINT");
+    await dev.next("stopped");
+    await once(dev.child, "exit");
+    expect(dev.child.exitCode).toBe(0);
+  });
+
   test("a project that does not build at first is waited for", async () => {
     using folder = project();
     folder.write("src/index.ts", "export const x: number = '';");

@@ -158,5 +158,9 @@ export const say = fn((text: string) => {
 export const bytes = fn(() => new Uint8Array([0, 255, 10]));
 
 export const page = fn.raw(() => ({ mediaType: "text/html", body: "<p>ü</p>" }));
+
+export const toss = fn(() => {
+  throw "no error";
+});
 `,
 };

@@ -122,7 +122,13 @@ describe("init", () => {
 
   test("a folder whose name names no app needs one", async () => {
     using folder = temporaryFolder();
-    const result = await runCli(["init", "ü"], { directory: folder.path });
+    const result = await runCli(["init", "日本"], { directory: folder.path });
     expect(result).toMatchObject({ status: 2, stderr: expect.stringContaining("--app") });
+  });
+
+  test("what it prints next can be pasted, whatever the folder's name", async () => {
+    using folder = temporaryFolder();
+    const result = await runCli(["init", "it's mine"], { directory: folder.path });
+    expect(result.stdout).toContain(String.raw`  cd 'it'\''s mine'`);
   });
 });

@@ -138,6 +138,18 @@ describe.each<JavaScriptEngine>(["quickjs", "starlingmonkey"])("functions on %s"
       tag: "uncaught-exception",
       val: { message: '"just text"', stack: "" },
     });
+    expect((await host.call("throwsObject")).val).toMatchObject({
+      val: { message: "{ code: 1, big: 2n, self: [circular] }" },
+    });
+  });
+
+  test("an exception that is made of many has them all", async () => {
+    expect((await host.call("throwsMany")).val).toMatchObject({
+      val: {
+        name: "AggregateError",
+        stack: expect.stringMatching(/with RangeError: one\nwith Error: two$/),
+      },
+    });
   });
 
   test("a result that JSON cannot carry is named by its path", async () => {
@@ -174,7 +186,7 @@ describe.each<JavaScriptEngine>(["quickjs", "starlingmonkey"])("functions on %s"
     host.counters.set("counter", 5n);
     expect((await host.call("stateRefusals")).val).toEqual([
       "InvalidKeyError invalid-key",
-      "WrongKindError counter",
+      'WrongKindError counter: There is a counter under "counter"',
       "ValueTooLargeError value-too-large",
       "CounterOverflowError counter-overflow",
       "RangeError: A counter takes whole numbers, not 0.5",

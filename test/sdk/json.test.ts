@@ -9,6 +9,14 @@ class Point {
   }
 }
 
+/** Iterable, and its fields hold what it iterates over. */
+class Listed {
+  readonly items = [1];
+  [Symbol.iterator](): Iterator<number> {
+    return this.items.values();
+  }
+}
+
 const cycle: { readonly list: unknown[] } = { list: [] };
 cycle.list.push([cycle]);
 
@@ -30,6 +38,7 @@ describe("encodeJson", () => {
     [new Date(0), '"1970-01-01T00:00:00.000Z"'],
     [new Point(), '{"point":1}'],
     [[-0], "[0]"],
+    [new Listed(), '{"items":[1]}'],
   ])("%j is %s", (value, text) => {
     expect(encodeJson(value)).toBe(text);
   });
@@ -51,6 +60,8 @@ describe("encodeJson", () => {
     ["a promise", { p: Promise.resolve() }, "$.p is a promise: await it"],
     ["bytes inside", { b: new Uint8Array(1) }, "$.b is binary data"],
     ["an error", new Error("x"), "$ is an Error"],
+    ["an invalid date", { at: new Date(Number.NaN) }, "$.at is an invalid Date"],
+    ["what iterates", { keys: ["a"].values() }, "$.keys is iterable"],
     ["what toJSON gives", { at: { toJSON: () => 1n } }, "$.at is a bigint"],
     ["depth", deep, "is more than 500 levels deep"],
   ])("%s is refused with its path", (_, value, message) => {

@@ -57,6 +57,14 @@ describe("a stack", () => {
     expect(formatStack(stack, table)).toBe("at boom (src/index.ts:5:1)\nat src/index.ts:5:1");
   });
 
+  test("of a recursion has one line for it, and goes on to who began it", () => {
+    const down = "    at down (componentize-qjs:user.js:2:7)\n";
+    const stack = `${down.repeat(60)}    at began (componentize-qjs:user.js:2:9)`;
+    expect(formatStack(stack, table)).toBe(
+      "at down (src/index.ts:5:1) 60 times\nat began (src/index.ts:5:1)",
+    );
+  });
+
   test("of SpiderMonkey as well", () => {
     const stack = "boom@function.js:2:3\nhandlers/<@function.js:2:3\n@function.js:1:1\n";
     expect(formatStack(stack, table)).toBe(

@@ -21,17 +21,23 @@ export function stackOf(error: Error): string {
 }
 
 export function formatStack(stack: string, table: LineTableReader | undefined): string {
-  const frames: string[] = [];
+  const frames: { readonly text: string; times: number }[] = [];
   for (const line of stack.split("\n")) {
     const frame = parseFrame(line);
     if (frame === undefined) continue;
     const position = table?.find(frame.line, frame.column);
     if (position === undefined) continue;
     const place = `${position.source}:${position.line}:${position.column}`;
-    frames.push(frame.name === "" ? `at ${place}` : `at ${frame.name} (${place})`);
-    if (frames.length === FRAMES_MAX) break;
+    const text = frame.name === "" ? `at ${place}` : `at ${frame.name} (${place})`;
+    const last = frames.at(-1);
+    // A recursion is one line, so that who began it is seen as well.
+    if (last?.text === text) last.times += 1;
+    else if (frames.length < FRAMES_MAX) frames.push({ text, times: 1 });
+    else break;
   }
-  return frames.join("\n");
+  return frames
+    .map(({ text, times }) => (times === 1 ? text : `${text} ${times} times`))
+    .join("\n");
 }
 
 interface Frame {
@@ -50,7 +56,7 @@ function parseFrame(text: string): Frame | undefined {
   const [, name = "", line = "0", column = "0"] = match;
   return {
     // SpiderMonkey marks what it inferred: `boom<`, `handlers.boom/<`.
-    name: name === "<anonymous>" ? "" : name.replace(/[/<]+$/, ""),
+    name: name === "<anonymous>" ? "" : name.trim().replace(/[/<]+$/, ""),
     line: Number(line),
     column: Number(column),
   };
@@ -71,9 +77,19 @@ export function formatError(error: Error): string {
     lines.push(`${prefix}${headOf(cause)}`);
     const stack = stackOf(cause);
     if (stack !== "") lines.push(...stack.split("\n").map((frame) => `    ${frame}`));
+    lines.push(...partsOf(cause));
     cause = cause.cause;
   }
   return lines.join("\n");
+}
+
+/** What an `AggregateError` is made of, such as the failures of a `Promise.any`; one line for each. */
+export function partsOf(error: Error): string[] {
+  if (!(error instanceof AggregateError)) return [];
+  const parts: readonly unknown[] = error.errors;
+  return parts
+    .slice(0, CAUSES_MAX)
+    .map((part) => `with ${part instanceof Error ? headOf(part) : describeThrown(part)}`);
 }
 
 function headOf(error: Error): string {

@@ -165,9 +165,17 @@ function lossInJson(value: object): string | undefined {
     return "is binary data inside JSON: return it alone, or encode it with toBase64()";
   }
   if (value instanceof RegExp) return "is a RegExp";
+  if (value instanceof Date && Number.isNaN(value.getTime())) return "is an invalid Date";
   if (value instanceof Error) return "is an Error: return what the caller needs of it";
   if (value instanceof WeakMap || value instanceof WeakSet) return "is a weak collection";
+  if (isBareIterable(value)) return "is iterable, and JSON would write {}: use [...it]";
   return undefined;
+}
+
+/** A generator, or the keys that a list gives: all that it holds comes out of its iterator. */
+function isBareIterable(value: object): boolean {
+  const isIterable = Symbol.iterator in value || Symbol.asyncIterator in value;
+  return isIterable && !hasToJson(value) && Object.keys(value).length === 0;
 }
 
 const IDENTIFIER = /^[A-Za-z_$][\w$]*$/;

@@ -20,7 +20,7 @@ export function collectFunctions(
       problems.push("A function needs a name: export it as `export const name = fn(…)`");
     } else if (!NAME.test(name)) {
       problems.push(
-        `${JSON.stringify(name)} cannot name a function: a letter or "_", then up to 63 letters, digits, "_" or "-"`,
+        `${JSON.stringify(name)} cannot name a function: a letter of a-z or A-Z or "_", then up to 63 letters, digits, "_" or "-". Export it under another name`,
       );
     } else {
       functions.set(name, value);
@@ -28,15 +28,23 @@ export function collectFunctions(
     }
   }
   if (functions.size === 0 && problems.length === 0) {
-    problems.push(
-      "The entry exports no function: write for example `export const hello = fn(() => …)`",
-    );
+    problems.push(withoutFn(exported));
   }
   if (functions.size > FUNCTIONS_MAX) {
     problems.push(`The entry exports ${functions.size} functions; the limit is ${FUNCTIONS_MAX}`);
   }
   if (problems.length > 0) throw new ManifestProblem(problems);
   return functions;
+}
+
+/** What a newcomer forgets is `fn`. */
+function withoutFn(exported: Readonly<Record<string, unknown>>): string {
+  const plain = Object.entries(exported).find(([, value]) => typeof value === "function");
+  if (plain === undefined) {
+    return "The entry exports no function: write for example `export const hello = fn(() => …)`";
+  }
+  const name = plain[0] === "default" ? "hello" : plain[0];
+  return `The entry exports plain functions, and none that callers can invoke: write \`export const ${name} = fn(…)\``;
 }
 
 /** So that a stack shows the export's name where the author wrote an arrow function. */

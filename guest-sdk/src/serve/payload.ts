@@ -1,8 +1,8 @@
 import { FunctionError } from "../function-error.ts";
 import { InvalidInputError } from "../fn.ts";
-import { describeThrown, formatError, stackOf } from "../errors/stack-trace.ts";
+import { describeThrown, formatError, partsOf, stackOf } from "../errors/stack-trace.ts";
 import { encodeJson, UnserializableError } from "../json/json.ts";
-import { cut } from "../console/inspect.ts";
+import { cut, inspect } from "../console/inspect.ts";
 import { decodeUtf8, encodeUtf8 } from "../utf8.ts";
 
 /** `payload` of `wit/types.wit`. */
@@ -142,7 +142,10 @@ function failureOf(thrown: unknown): Failure {
       val: { code: thrown.code, message, details: detailsOf(thrown) },
     };
   }
-  if (!(thrown instanceof Error)) return uncaught("Error", describeThrown(thrown), "");
+  if (!(thrown instanceof Error)) {
+    const isObject = typeof thrown === "object" && thrown !== null;
+    return uncaught("Error", isObject ? inspect(thrown) : describeThrown(thrown), "");
+  }
   return uncaught(thrown.name, thrown.message, stackWithCauses(thrown));
 }
 
@@ -157,9 +160,8 @@ function detailsOf(error: FunctionError): Payload | undefined {
 }
 
 function stackWithCauses(error: Error): string {
-  const stack = stackOf(error);
-  if (!(error.cause instanceof Error)) return stack;
-  return `${stack}\ncaused by ${formatError(error.cause)}`.trimStart();
+  const causes = error.cause instanceof Error ? [`caused by ${formatError(error.cause)}`] : [];
+  return [stackOf(error), ...partsOf(error), ...causes].join("\n").trim();
 }
 
 function uncaught(name: unknown, message: unknown, stack: string): Failure {

@@ -28,8 +28,8 @@ export class WrongKindError extends StateError {
   override readonly name = "WrongKindError";
   readonly actual: "register" | "counter";
 
-  constructor(actual: "register" | "counter") {
-    super("wrong-kind", `The key holds a ${actual}`);
+  constructor(actual: "register" | "counter", key?: string) {
+    super("wrong-kind", `There is a ${actual} ${under(key)}`);
     this.actual = actual;
   }
 }
@@ -38,8 +38,8 @@ export class ValueTooLargeError extends StateError {
   override readonly name = "ValueTooLargeError";
   readonly valueBytesMax: number;
 
-  constructor(valueBytesMax: number) {
-    super("value-too-large", `The value is larger than ${valueBytesMax} bytes`);
+  constructor(valueBytesMax: number, key?: string) {
+    super("value-too-large", `The value ${under(key)} is larger than ${valueBytesMax} bytes`);
     this.valueBytesMax = valueBytesMax;
   }
 }
@@ -48,8 +48,9 @@ export class ValueTooLargeError extends StateError {
 export class CounterOverflowError extends StateError {
   override readonly name = "CounterOverflowError";
 
-  constructor() {
-    super("counter-overflow", "The counter would leave the integers that a number holds exactly");
+  constructor(key?: string) {
+    const counter = `The counter ${under(key)}`;
+    super("counter-overflow", `${counter} would leave the integers that a number holds exactly`);
   }
 }
 
@@ -76,8 +77,9 @@ export class StateUnavailableError extends StateError {
 export class NotTextError extends StateError {
   override readonly name = "NotTextError";
 
-  constructor() {
-    super("not-text", "The register holds bytes that are no text: read it with state.bytes");
+  constructor(key?: string) {
+    const register = `The register ${under(key)}`;
+    super("not-text", `${register} holds bytes that are no text: read it with state.bytes`);
   }
 }
 
@@ -100,9 +102,14 @@ export function requireKey(key: string): void {
   throw new InvalidKeyError("it holds half a character (a lone surrogate), which is not in UTF-8");
 }
 
+/** Where it is; a call with many keys does not say under which one. */
+function under(key: string | undefined): string {
+  return key === undefined ? "under one of the keys" : `under ${JSON.stringify(key)}`;
+}
+
 /** What a host call threw: a refusal as the class that it has in this SDK, anything else as it is. */
-export function refused(cause: unknown): unknown {
-  return isRefusal(cause) ? toStateError(cause.payload) : cause;
+export function refused(cause: unknown, key?: string): unknown {
+  return isRefusal(cause) ? toStateError(cause.payload, key) : cause;
 }
 
 interface Refusal {
@@ -121,16 +128,16 @@ function isRefusal(cause: unknown): cause is Refusal {
   );
 }
 
-function toStateError(refusal: WitStateError): StateError {
+function toStateError(refusal: WitStateError, key: string | undefined): StateError {
   switch (refusal.tag) {
     case "invalid-key":
       return new InvalidKeyError(refusal.val);
     case "wrong-kind":
-      return new WrongKindError(refusal.val);
+      return new WrongKindError(refusal.val, key);
     case "value-too-large":
-      return new ValueTooLargeError(refusal.val);
+      return new ValueTooLargeError(refusal.val, key);
     case "counter-overflow":
-      return new CounterOverflowError();
+      return new CounterOverflowError(key);
     case "too-many-keys":
       return new TooManyKeysError(refusal.val);
     case "quota-exceeded":
@@ -138,7 +145,7 @@ function toStateError(refusal: WitStateError): StateError {
     case "unavailable":
       return new StateUnavailableError(refusal.val);
     case "not-text":
-      return new NotTextError();
+      return new NotTextError(key);
     default: {
       const unknown: { readonly tag: string } = refusal;
       throw new Error(`The host refused a state call for an unknown reason: ${unknown.tag}`);

@@ -121,7 +121,7 @@ class JsonRegister<T> implements Register<T> {
     try {
       text = host.getText(key);
     } catch (cause) {
-      throw refused(cause);
+      throw refused(cause, key);
     }
     return typeof text === "string" ? fromJson<T>(key, text) : undefined;
   }
@@ -136,7 +136,7 @@ class JsonRegister<T> implements Register<T> {
     try {
       host.putText(key, text, this.#level);
     } catch (cause) {
-      throw refused(cause);
+      throw refused(cause, key);
     }
   }
 
@@ -160,7 +160,7 @@ class BytesRegister implements Register<Uint8Array> {
       const bytes = host.get(this.key);
       return isNone(bytes) ? undefined : fromBytes(bytes);
     } catch (cause) {
-      throw refused(cause);
+      throw refused(cause, this.key);
     }
   }
 
@@ -169,7 +169,7 @@ class BytesRegister implements Register<Uint8Array> {
     try {
       host.put(this.key, value, this.#level);
     } catch (cause) {
-      throw refused(cause);
+      throw refused(cause, this.key);
     }
   }
 
@@ -192,7 +192,7 @@ class HostCounter implements Counter {
     try {
       return fromInt64(host.counterValue(this.key));
     } catch (cause) {
-      throw refused(cause);
+      throw refused(cause, this.key);
     }
   }
 
@@ -205,7 +205,7 @@ class HostCounter implements Counter {
     try {
       return fromInt64(host.counterAdd(this.key, added, this.#level));
     } catch (cause) {
-      throw refused(cause);
+      throw refused(cause, this.key);
     }
   }
 
@@ -223,7 +223,7 @@ function deleteKey(key: string, level: Durability): void {
   try {
     host.delete(key, level);
   } catch (cause) {
-    throw refused(cause);
+    throw refused(cause, key);
   }
 }
 
@@ -262,7 +262,7 @@ function listPage(prefix: string, after: string | undefined, pageSize: number): 
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- As below.
 function fromJsonBytes<T>(key: string, bytes: Uint8Array): T {
   const text = decodeUtf8(bytes);
-  if (text === undefined) throw new NotTextError();
+  if (text === undefined) throw new NotTextError(key);
   return fromJson<T>(key, text);
 }
 
