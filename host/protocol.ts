@@ -32,6 +32,8 @@ export type ExecutorReply =
   | { readonly kind: "logged"; readonly entries: readonly LogEntry[] }
   /** What each tenant holds on the thread now: all of them, every few seconds. */
   | { readonly kind: "holds"; readonly tenants: readonly TenantInstances[] }
+  /** What came ahead of its first invocation is ready for it. */
+  | { readonly kind: "prepared"; readonly revisionKey: string }
   | { readonly kind: "drained" };
 
 /** A tenant's instances, busy and idle. */

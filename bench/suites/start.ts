@@ -135,6 +135,7 @@ async function runStartSuite({ directory, progress }: SuiteContext): Promise<Sui
     ],
     notes: [
       "times are seen by a client in another process, HTTP included",
+      "an upload is answered when its instance is made; after a restart, the first call makes it",
       "memory is VmRSS after it came to rest; what the collector has not yet freed is in it",
     ],
   };

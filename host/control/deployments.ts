@@ -304,8 +304,8 @@ export class Deployments {
       await artifacts.of(tenant.tenantId).adopt(staged);
       const { record, isNew } = await this.#record(tenant, app, toRevision(staged, upload), ticket);
       this.#cache.put({ tenantId: tenant.tenantId, revisionId: staged.sha256 }, upload.component);
-      // Behind the answer: its first call comes soon, and finds it loaded.
-      void this.#options.runner.prepare(tenant.tenantId, app);
+      // Its first call comes right after the answer.
+      await this.#options.runner.prepare(tenant.tenantId, app);
       return {
         outcome: isNew ? "created" : "updated",
         record,

@@ -152,6 +152,7 @@ describe("an instance is made ahead", () => {
     executor.prepare("r", quick, { isAhead: true });
     await nextTurn();
     expect(executor.instantiations).toBe(1);
+    expect(executor.replies).toEqual(["prepared"]);
     const first = await executor.invoke("r", 1);
     const second = await executor.invoke("r", 2);
     expect([first, second]).toMatchObject([

@@ -131,7 +131,7 @@ export class Executor {
       case "prepare":
         this.#revisions.set(request.revisionKey, { ...request, startsForLong: false });
         this.#prepare(request.component);
-        if (request.isAhead) this.#makeAheadSoon(request.revisionKey);
+        if (request.isAhead) setImmediate(() => this.#prepareAhead(request.revisionKey));
         break;
       case "forget":
         this.#revisions.delete(request.revisionKey);
@@ -262,8 +262,9 @@ export class Executor {
     }
   }
 
-  #makeAheadSoon(revisionKey: string): void {
-    setImmediate(() => this.#makeAhead(revisionKey));
+  #prepareAhead(revisionKey: string): void {
+    this.#makeAhead(revisionKey);
+    this.#reply({ kind: "prepared", revisionKey });
   }
 
   /**
@@ -389,8 +390,11 @@ export class Executor {
     if (opened === undefined) this.#answer(invocation.invocationId, outcome);
     else this.#held.hold(invocation.invocationId, outcome, opened).catch(rethrow);
     // When the answer has left: both take as long as a call, or longer.
-    if (scope.limits.idleInstancesMax === 0) this.#makeAheadSoon(pooled.revisionKey);
-    else if (this.#pool.hasTooManyLinked) setImmediate(() => this.#pool.freezeOne(Date.now()));
+    if (scope.limits.idleInstancesMax === 0) {
+      setImmediate(() => this.#makeAhead(pooled.revisionKey));
+    } else if (this.#pool.hasTooManyLinked) {
+      setImmediate(() => this.#pool.freezeOne(Date.now()));
+    }
   }
 
   #settleUnstarted(invocation: Invocation, error: ErrorWire): void {

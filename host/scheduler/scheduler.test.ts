@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { startStorageThread } from "@downpour/kvs";
 import type { StorageThread } from "@downpour/kvs";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -853,6 +854,21 @@ describe("a deployment", () => {
     expect(running.stats().loadedRevisions).toBe(1);
     expect(text((await running.invoke(call("echo", "ok"))).outcome)).toBe("ok");
     expect(loads).toBe(1);
+  });
+
+  test("is prepared when its thread has come to it, and not waited for where that is held for long", async () => {
+    const running = await start(unyielding);
+    running.deploy(deployed());
+    running.deploy(deployed({ identity: { ...identity, app: "next" } }));
+    const looped = running.invoke(call("loop", "", { deadlineMs: 10_000 }));
+    await expect.poll(() => logged.length, { timeout: 10_000 }).toBe(1);
+    let isPrepared = false;
+    const prepared = running.prepare("acme", "next").then(() => (isPrepared = true));
+    for (let turn = 0; turn < 10; turn += 1) await nextTurn();
+    expect(isPrepared).toBe(false);
+    await prepared;
+    expect(running.stats().inFlight).toBe(1);
+    await looped;
   });
 
   test("that is prepared and not called makes room for the next ones; one that is called stays", async () => {

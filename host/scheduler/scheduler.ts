@@ -89,6 +89,8 @@ export interface SchedulerStats {
 const RESTART_DELAY_MIN_MS = 100;
 const RESTART_DELAY_MAX_MS = 10_000;
 const SWEEP_INTERVAL_MS = 30_000;
+/** So long an upload's answer waits for its instance, which takes some milliseconds on a thread that is free. */
+const PREPARED_MS_MAX = 500;
 
 /** How often executors are looked at. */
 const WATCH_INTERVAL_MS = 250;
@@ -149,6 +151,8 @@ export class Scheduler {
   #state: "running" | "draining" | "stopped" = "running";
   #onIdle: (() => void) | undefined;
   readonly #onDrained = new Map<ExecutorHandle, () => void>();
+  /** By the key of the revision. */
+  readonly #onPrepared = new Map<string, () => void>();
 
   private constructor(options: SchedulerOptions) {
     this.#options = options;
@@ -239,7 +243,7 @@ export class Scheduler {
 
   /**
    * Loads the active revision of an app, and gives it to the executor that will probably run it, so that its
-   * first call finds it there. What fails here fails that call, and is in the log.
+   * first call finds it there. Settles when it is; what fails here fails that call, and is in the log.
    */
   async prepare(tenantId: string, app: string): Promise<void> {
     const slot = this.#slots.get(toSlotKey(tenantId, app));
@@ -254,7 +258,18 @@ export class Scheduler {
     const executor = this.#place(slot);
     if (executor !== undefined && revision.component !== undefined) {
       this.#prepareOn(executor, revision, revision.component, true);
+      await this.#untilPrepared(revision);
     }
+  }
+
+  /** Not for long: a thread may be held, or end. */
+  async #untilPrepared({ key }: Revision): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#onPrepared.set(key, resolve);
+    const timer = setTimeout(resolve, PREPARED_MS_MAX);
+    await promise;
+    clearTimeout(timer);
+    this.#onPrepared.delete(key);
   }
 
   /** Ends what runs of the app and forgets it. Settles when nothing of it runs any more. */
@@ -730,6 +745,9 @@ export class Scheduler {
           break;
         case "holds":
           executor.holds = reply.tenants;
+          break;
+        case "prepared":
+          this.#onPrepared.get(reply.revisionKey)?.();
           break;
         case "drained":
           this.#onDrained.get(executor)?.();
