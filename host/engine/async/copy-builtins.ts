@@ -29,9 +29,11 @@ export function endNew(instance: ComponentInstance, type: EndValueType): SyncCor
   return () =>
     guarded(instance, () => {
       requireMayLeave(instance);
-      const { handles } = instance;
+      const { handles, guest } = instance;
       const shared =
-        type.kind === "stream" ? new SharedStream(type.element) : new SharedFuture(type.element);
+        type.kind === "stream"
+          ? new SharedStream(type.element, guest)
+          : new SharedFuture(type.element, guest);
       const readableIndex = handles.add(new CopyEnd(readable, shared));
       const writableIndex = handles.add(new CopyEnd(writable, shared));
       return BigInt(readableIndex) | (BigInt(writableIndex) << 32n);

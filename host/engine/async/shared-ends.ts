@@ -7,6 +7,7 @@
 // Q4. A component does not copy to itself what has to be lifted: `realloc` would run in the midst of the call.
 
 import type { ComponentInstance } from "../canonical/component-instance.ts";
+import type { Guest } from "../canonical/guest.ts";
 import { trap } from "../canonical/trap.ts";
 import type { ValueType } from "../component/types.ts";
 import { copyElements, isNumber } from "./copy-buffer.ts";
@@ -26,11 +27,14 @@ export interface Copy {
 
 abstract class Shared {
   readonly element: ValueType | null;
+  /** The guest that writes; undefined where the host does. */
+  readonly guest: Guest | undefined;
   protected pending: Copy | undefined;
   protected isDropped = false;
 
-  constructor(element: ValueType | null) {
+  constructor(element: ValueType | null, guest: Guest | undefined) {
     this.element = element;
+    this.guest = guest;
   }
 
   /** Whoever waits is told, and waits no more. */
