@@ -54,16 +54,21 @@ export interface ExecutorThreadData {
 
 /** What an executor says without a message: 32-bit cells that it alone writes. */
 export const EXECUTOR_CELLS = {
-  /** The `sequence` of the invocation that started last. */
+  /** How many invocations have started, modulo 2^32. */
   started: 0,
   /** The `sequence` of the invocation whose guest runs; 0 for none. */
   holder: 1,
   /** Grows about ten times a second, as long as the thread comes back to its events. */
   beats: 2,
+  /** The first of `STARTED_KEPT`: the `sequence` of each invocation that started lately, in a ring. */
+  startedLately: 3,
 } as const;
 
+/** A power of two. More than are sent to a thread and not known to have started (`executor-handle.ts`). */
+export const STARTED_KEPT = 512;
+
 export const EXECUTOR_CELLS_BYTES =
-  Object.keys(EXECUTOR_CELLS).length * Int32Array.BYTES_PER_ELEMENT;
+  (EXECUTOR_CELLS.startedLately + STARTED_KEPT) * Int32Array.BYTES_PER_ELEMENT;
 
 export interface ExecutorTuning {
   /** Instances of one thread, busy and idle: each reserves address space (two memories of 8 GB for a QuickJS guest). */
@@ -113,7 +118,7 @@ export interface Payload {
 export interface Invocation {
   readonly invocationId: string;
   readonly revisionKey: string;
-  /** Counts the invocations sent to one executor from 1, modulo 2^32: they start in this order. */
+  /** Counts the invocations sent to one executor from 1, modulo 2^32. */
   readonly sequence: number;
   /** Of its tenant: its share of the thread, beside those of others. */
   readonly weight: number;

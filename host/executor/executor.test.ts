@@ -132,6 +132,7 @@ class ExecutorUnderTest implements AsyncDisposable {
 
 test("an executor that is told to drain has drained also when what ends last never started", async () => {
   await using executor = await ExecutorUnderTest.start();
+  executor.prepare("r", await compile(startingFor(1)));
   executor.send(invocation("r", 1, 0));
   executor.drain();
   await executor.drained.promise;

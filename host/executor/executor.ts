@@ -3,7 +3,7 @@ import type { StateClient } from "@downpour/kvs";
 import type { CompiledComponent, Engine, Links } from "../engine/engine.ts";
 import { HostError } from "../errors.ts";
 import type { ErrorWire } from "../errors.ts";
-import { EXECUTOR_CELLS, NO_USAGE, unreachable } from "../protocol.ts";
+import { EXECUTOR_CELLS, NO_USAGE, STARTED_KEPT, unreachable } from "../protocol.ts";
 import type {
   AppIdentity,
   AppLimits,
@@ -20,6 +20,7 @@ import { logCapability } from "./capabilities/log.ts";
 import { stateCapability } from "./capabilities/state.ts";
 import { wasiCapabilities } from "./capabilities/wasi.ts";
 import { HeldOutcomes } from "./held-outcomes.ts";
+import { StartQueue } from "./start-queue.ts";
 import { MemoryBudget } from "./memory-budget.ts";
 import type { MemoryUse } from "./memory-budget.ts";
 import { InstancePool } from "./instance-pool.ts";
@@ -66,8 +67,8 @@ interface Running {
 // X1. Every invocation received is settled exactly once; one that ran, when all it stands on is durable.
 // X2. An instance is given back only after a call that returned: after a trap, a deadline or a
 //     cancellation it is dead, and dropped.
-// X3. Invocations start in the order they came, as far as there is room for their instances; which one
-//     started last, and whose guest holds the thread, can be read from outside, also when it is gone.
+// X3. Invocations start in the order of `StartQueue`, as far as there is room for their instances; which ones
+//     have started, and whose guest holds the thread, can be read from outside, also when it is gone.
 // X4. A log entry leaves at once: what a function said before it fell into an endless loop is what its
 //     author needs.
 // X5. Where an instance for the next invocation is made ahead (of what was just deployed, or serves each
@@ -90,7 +91,7 @@ export class Executor {
   readonly #held = new HeldOutcomes((invocationId, outcome) => this.#answer(invocationId, outcome));
   /** What an instance has that is being made. */
   #made: MemoryUse | undefined;
-  #queue: Invocation[] = [];
+  readonly #queue = new StartQueue();
   #turnScheduled = false;
   #draining = false;
 
@@ -138,7 +139,7 @@ export class Executor {
         this.#pool.forget(request.revisionKey);
         break;
       case "invoke":
-        this.#queue.push(request.invocation);
+        this.#queue.push(this.#tenantOf(request.invocation), request.invocation);
         this.#scheduleTurn();
         break;
       case "cancel":
@@ -157,10 +158,11 @@ export class Executor {
   sweep(nowMs: number): void {
     this.#pool.sweep(nowMs, this.#tuning.instanceIdleMs);
     this.#reply({ kind: "holds", tenants: byTenant(this.#memoryInUse()) });
+    this.#gate.sweep();
   }
 
   #scheduleTurn(): void {
-    if (this.#turnScheduled || this.#queue.length === 0) return;
+    if (this.#turnScheduled || this.#queue.size === 0) return;
     this.#turnScheduled = true;
     setImmediate(() => {
       this.#turnScheduled = false;
@@ -171,17 +173,23 @@ export class Executor {
   #startSome(): void {
     const endMs = performance.now() + this.#tuning.sliceMs;
     let started = 0;
-    let mayPass = this.#gate.takePassage();
-    for (const invocation of this.#queue) {
+    const withoutRoom = new Set<string>();
+    for (;;) {
       // Guests that compute share the turn: whoever waits for an event waits no longer for many of them.
       if (started >= STARTS_PER_TURN || (started > 0 && performance.now() >= endMs)) break;
-      if (this.#gate.isFull && !mayPass) break;
-      mayPass = false;
-      if (!this.#start(invocation)) break;
+      const next = this.#queue.next(
+        (tenantId) => !withoutRoom.has(tenantId) && this.#gate.mayStart(tenantId),
+      );
+      if (next === undefined) break;
+      const [tenantId, invocation] = next;
+      if (!this.#start(invocation)) {
+        withoutRoom.add(tenantId);
+        continue;
+      }
+      this.#gate.started(tenantId);
+      this.#queue.take(tenantId);
       started += 1;
     }
-    if (started === this.#queue.length) this.#queue = [];
-    else this.#queue.splice(0, started);
     this.#reportDrained();
     // With no room for the next one, the end of a running one schedules the next turn.
     if (started > 0) {
@@ -206,7 +214,7 @@ export class Executor {
     let pooled = this.#pool.take(invocation.revisionKey);
     if (pooled === undefined && !this.#reserve(invocation.revisionKey)) return false;
     // From here on code of the guest may run: its start functions.
-    Atomics.store(this.#cells, EXECUTOR_CELLS.started, invocation.sequence);
+    this.#announceStart(invocation.sequence);
     if (pooled === undefined) {
       try {
         pooled = this.#instantiate(invocation.revisionKey, invocation.sequence);
@@ -253,6 +261,20 @@ export class Executor {
     return this.#pool.reserve(app.tenantId, limits.tenantInstancesMax);
   }
 
+  #tenantOf({ revisionKey }: Invocation): string {
+    const revision = this.#revisions.get(revisionKey);
+    assert(revision !== undefined);
+    return revision.app.tenantId;
+  }
+
+  /** For the main thread, whatever becomes of this one (X3). */
+  #announceStart(sequence: number): void {
+    const starts = Atomics.load(this.#cells, EXECUTOR_CELLS.started);
+    const cell = EXECUTOR_CELLS.startedLately + (starts & (STARTED_KEPT - 1));
+    Atomics.store(this.#cells, cell, sequence);
+    Atomics.store(this.#cells, EXECUTOR_CELLS.started, (starts + 1) | 0);
+  }
+
   /** Of a revision that was given to this thread before anyone called it, the first call only makes the instance. */
   #prepare(component: CompiledComponent): void {
     try {
@@ -274,7 +296,7 @@ export class Executor {
   #makeAhead(revisionKey: string): void {
     const revision = this.#revisions.get(revisionKey);
     if (revision === undefined || revision.startsForLong || this.#draining) return;
-    if (this.#queue.length > 0 || this.#pool.hasIdle(revisionKey)) return;
+    if (this.#queue.size > 0 || this.#pool.hasIdle(revisionKey)) return;
     const { tenantId } = revision.app;
     const ofTenant = revision.limits.tenantInstancesMax;
     if (!this.#pool.reserveFree(tenantId, ofTenant)) return;
@@ -416,8 +438,7 @@ export class Executor {
       return;
     }
     if (this.#held.fail(invocationId, error)) return;
-    const index = this.#queue.findIndex((queued) => queued.invocationId === invocationId);
-    const [queued] = index === -1 ? [] : this.#queue.splice(index, 1);
+    const queued = this.#queue.remove(invocationId);
     if (queued !== undefined) this.#settleUnstarted(queued, error);
   }
 
@@ -428,7 +449,7 @@ export class Executor {
 
   /** Drained means: nothing runs, and no write of this thread is under way. */
   #reportDrained(): void {
-    if (!this.#draining || this.#running.size + this.#held.size + this.#queue.length > 0) return;
+    if (!this.#draining || this.#running.size + this.#held.size + this.#queue.size > 0) return;
     this.#draining = false;
     this.#state
       .close()

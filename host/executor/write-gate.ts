@@ -1,5 +1,7 @@
+import assert from "node:assert/strict";
+
 /**
- * How many invocations may wait for their writes before the next one starts.
+ * How many invocations of a tenant may wait for their writes before its next one starts.
  *
  * What they wait for is a message to the storage thread and back, and what a few of them compute hides
  * that. More would only mean more instances in turn, and each one's memory is out of the processor's
@@ -7,38 +9,54 @@
  */
 const WAITING_MAX = 8;
 
-// Counts an executor's invocations that wait for a write, and says how many more may start.
+interface Tenant {
+  waiting: number;
+  /** One that waited has gone on, and none has started for it. */
+  hasPassage: boolean;
+}
+
+// Counts an executor's invocations that wait for a write, and says whose next one may start.
 //
-// W1. A gate with room lets as many start as asked for.
-// W2. A full gate lets one start for each turn in which a write settled: functions that write again
-//     and again take their room back at once, and must not keep everybody else from starting.
+// W1. Each tenant has a gate of its own: who writes a lot holds up nobody else.
+// W2. A gate with room lets as many start as asked for. A full one lets one start when a write settled: functions
+//     that write again and again take their room back at once, and must not keep everybody else from starting.
 export class WriteGate {
   readonly #onLeave: () => void;
-  #waiting = 0;
-  #hasSettled = false;
+  /** Those with invocations that wait, or waited lately. */
+  readonly #tenants = new Map<string, Tenant>();
 
   constructor(onLeave: () => void) {
     this.#onLeave = onLeave;
   }
 
-  get isFull(): boolean {
-    return this.#waiting >= WAITING_MAX;
+  mayStart(tenantId: string): boolean {
+    const tenant = this.#tenants.get(tenantId);
+    return tenant === undefined || tenant.waiting < WAITING_MAX || tenant.hasPassage;
   }
 
-  enter(): void {
-    this.#waiting += 1;
+  started(tenantId: string): void {
+    const tenant = this.#tenants.get(tenantId);
+    if (tenant !== undefined) tenant.hasPassage = false;
   }
 
-  leave(): void {
-    this.#waiting -= 1;
-    this.#hasSettled = true;
+  enter(tenantId: string): void {
+    const tenant = this.#tenants.get(tenantId);
+    if (tenant === undefined) this.#tenants.set(tenantId, { waiting: 1, hasPassage: false });
+    else tenant.waiting += 1;
+  }
+
+  leave(tenantId: string): void {
+    const tenant = this.#tenants.get(tenantId);
+    assert(tenant !== undefined);
+    tenant.waiting -= 1;
+    tenant.hasPassage = true;
     this.#onLeave();
   }
 
-  /** Whether this turn may start one although the gate is full; a settled write is good for one. */
-  takePassage(): boolean {
-    const mayPass = this.isFull && this.#hasSettled;
-    this.#hasSettled = false;
-    return mayPass;
+  /** Forgets those of whom none waits; not sooner, since they may all wait again in the same turn. */
+  sweep(): void {
+    for (const [tenantId, { waiting }] of this.#tenants) {
+      if (waiting === 0) this.#tenants.delete(tenantId);
+    }
   }
 }

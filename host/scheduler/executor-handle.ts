@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
 import type { StorageThread } from "@downpour/kvs";
-import { EXECUTOR_CELLS, EXECUTOR_CELLS_BYTES } from "../protocol.ts";
+import { EXECUTOR_CELLS, EXECUTOR_CELLS_BYTES, STARTED_KEPT } from "../protocol.ts";
 import type {
   ExecutorReply,
   ExecutorRequest,
@@ -16,7 +16,7 @@ import type {
  * alone there is nobody to wait for it, and large messages are cheaper.
  */
 const SENT_AHEAD_US_MAX = { shared: 2_000, alone: 12_000 };
-const SENT_AHEAD_MAX = 256;
+const SENT_AHEAD_MAX = STARTED_KEPT / 2;
 
 const ENTRY = new URL("../executor/executor-thread.ts", import.meta.url);
 
@@ -56,7 +56,9 @@ export class ExecutorHandle {
   #ownedSinceMs = 0;
   readonly #cells = new Int32Array(new SharedArrayBuffer(EXECUTOR_CELLS_BYTES));
   #sequence = 0;
-  /** Sent and not known to have started: how long each will probably hold the thread, in the order of their numbers. */
+  /** So many starts are known. */
+  #startsSeen = 0;
+  /** Sent and not known to have started: how long each will probably hold the thread. */
   readonly #unstarted = new Map<number, number>();
   #unstartedUs = 0;
   #isFull = false;
@@ -171,7 +173,8 @@ export class ExecutorHandle {
 
   /** Whether the thread got as far as to start the invocation of this number; also asked when it is dead. */
   hasStarted(sequence: number): boolean {
-    return ((Atomics.load(this.#cells, EXECUTOR_CELLS.started) - sequence) | 0) >= 0;
+    this.#forgetStarted();
+    return !this.#unstarted.has(sequence);
   }
 
   /** The number of the invocation whose guest holds the thread; 0 where none does. */
@@ -206,14 +209,12 @@ export class ExecutorHandle {
     await this.#worker.terminate();
   }
 
-  /** They start in the order of their numbers. */
   #forgetStarted(): void {
-    for (const [sequence, heldUs] of this.#unstarted) {
-      if (!this.hasStarted(sequence)) return;
-      this.#unstarted.delete(sequence);
-      this.#unstartedUs -= heldUs;
+    const starts = Atomics.load(this.#cells, EXECUTOR_CELLS.started);
+    for (; this.#startsSeen !== starts; this.#startsSeen = (this.#startsSeen + 1) | 0) {
+      const cell = EXECUTOR_CELLS.startedLately + (this.#startsSeen & (STARTED_KEPT - 1));
+      this.forget(Atomics.load(this.#cells, cell));
     }
-    this.#unstartedUs = 0;
   }
 
   #flush(): void {

@@ -31,7 +31,8 @@ export function stateCapability(
   state: StateClient,
   gate: WriteGate,
 ): InterfaceImplementation {
-  const prefix = tenantPrefix(scope.app.tenantId);
+  const { tenantId } = scope.app;
+  const prefix = tenantPrefix(tenantId);
 
   function get(key: string): Result<Uint8Array | undefined> {
     scope.takeStateOperation();
@@ -59,14 +60,14 @@ export function stateCapability(
     try {
       const written = state.write(prefix + key, mutation, level, scope.gate);
       if (!(written instanceof Promise)) return { tag: "ok", val: toValue(written) };
-      gate.enter();
+      gate.enter(tenantId);
       return written.then(
         (result) => {
-          gate.leave();
+          gate.leave(tenantId);
           return { tag: "ok", val: toValue(result) };
         },
         (error: unknown) => {
-          gate.leave();
+          gate.leave(tenantId);
           return toResult(error);
         },
       );
