@@ -402,6 +402,14 @@ describe("a trap is", () => {
   });
 });
 
+test("a guest pays for what is copied, as for its own code", () => {
+  const { producer, writer, reader } = open("stream", u8);
+  producer.memory.grow(10);
+  expect(reader.copy(0, 60_000)).toBe(BLOCKED);
+  expect(writer.copy(0, 60_000)).toBe(progress(60_000, COMPLETED));
+  expect(producer.guest.meter.fuelUsed).toBe(60_000);
+});
+
 test("a guest knows of the copies that it has under way, until it hears of their ends", () => {
   const { producer, writer, reader } = open("stream", u8);
   const { guest } = producer;

@@ -4,7 +4,8 @@
 // M1. A range is aligned, and inside the memory it is in, from when the copy begins: memories only grow.
 // M2. Numbers are copied as bytes. All else is lifted and lowered one by one, as any value is: it takes no more of the
 //     host at once than one element does.
-// M3. One copy moves at most so much that the thread is held for some milliseconds. The rest is for the next one: to
+// M3. Whoever calls pays for what is copied, about as for code that takes as long.
+// M4. One copy moves at most so much that the thread is held for some milliseconds. The rest is for the next one: to
 //     either side it is as if the other one had had less room.
 
 import type { ComponentInstance } from "../canonical/component-instance.ts";
@@ -21,6 +22,8 @@ const COPIED_BYTES_MAX = 4 * 1024 * 1024;
 /** In one copy: of what is lifted and lowered. */
 const LIFTED_BYTES_MAX = 1024 * 1024;
 const LIFTED_ELEMENTS_MAX = 10_000;
+/** Of fuel; of the content of an element, and of numbers, each byte is one. */
+const LIFTED_ELEMENT_UNITS = 1000;
 
 const NUMBERS: ReadonlySet<ValueType["kind"]> = new Set([
   "s8",
@@ -59,16 +62,19 @@ export interface CopyBuffer {
   put(value: ComponentValue): void;
 }
 
-/** Copies as many elements as both have, and one copy may (M3). Both have some. */
+/** Copies as many elements as both have, and one copy may (M4). Both have some. */
 export function copyElements(from: CopyBuffer, to: CopyBuffer): void {
   const most = Math.min(from.remain, to.remain);
   if (from instanceof GuestBuffer && to instanceof GuestBuffer && from.copyRange(to, most)) return;
+  const { instance } = from.instance === undefined ? to : from;
   let liftedBytes = 0;
   let count = Math.min(most, LIFTED_ELEMENTS_MAX);
   for (; count > 0 && liftedBytes < LIFTED_BYTES_MAX; count -= 1) {
     to.put(from.take());
     if (from instanceof GuestBuffer) liftedBytes += from.liftedBytes;
+    if (instance !== undefined) instance.guest.copyUnits += LIFTED_ELEMENT_UNITS;
   }
+  if (instance !== undefined) instance.guest.copyUnits += liftedBytes;
 }
 
 /** A range of elements in the memory of a guest: to be read from, or to be written to. */
@@ -115,6 +121,7 @@ export class GuestBuffer implements CopyBuffer {
       const start = this.#address(byteLength);
       const bytes = this.#cx.memory.bytes().subarray(start, start + count * byteLength);
       to.#cx.memory.bytes().set(bytes, to.#address(byteLength));
+      this.instance.guest.copyUnits += bytes.length;
     }
     this.#progress += count;
     to.#progress += count;

@@ -64,6 +64,8 @@ export function compileCopy(options: CopyOptions): (cx: GuestContext) => CoreFun
       const length = isStream ? toU32(count) : 1;
       const buffer = new GuestBuffer(cx, element, toU32(ptr), length);
       startCopy(end, toU32(index), buffer, instance);
+      instance.guest.meter.pay(instance.guest.copyUnits);
+      instance.guest.copyUnits = 0;
       return options.async
         ? (end.takePendingEvent()?.payload ?? BLOCKED)
         : awaitCopy(end, instance);

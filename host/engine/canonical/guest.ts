@@ -49,6 +49,8 @@ export class Guest {
   subtasksUnderWay = 0;
   /** Reads and writes of streams and futures that are not over: they know of memories. */
   copiesUnderWay = 0;
+  /** Of fuel, for what was copied and is not paid for yet. */
+  copyUnits = 0;
   #failure: GuestFailure | undefined;
   #isClosed = false;
   /** More than one where a component of the guest waits in a call from another. */

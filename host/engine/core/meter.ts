@@ -39,6 +39,8 @@ export class Meter implements HookTarget {
   /** Of each core instance: what it has left. */
   readonly #tanks: WebAssembly.Global[] = [];
   #granted = 0;
+  /** Of what was paid to the engine, what nobody was asked for yet. */
+  #paid = 0;
   #pages = 0;
   #isReattaching = false;
   #pending: Promise<void> | undefined;
@@ -127,6 +129,21 @@ export class Meter implements HookTarget {
   /** Settles when a guest that let others go on has its turn again. */
   yielded(): Promise<void> {
     return this.#bounds.onYield?.() ?? nextTurn();
+  }
+
+  /**
+   * For what the engine does at the wish of the guest, and takes its time for: as if the guest had done it. Where it
+   * is much, the guest asks for more fuel as soon as it goes on: there it can be put aside, and here it may not.
+   */
+  pay(units: number): void {
+    this.#granted += units;
+    this.#paid += units;
+    if (this.#paid < FUEL_GRANT) return;
+    this.#paid = 0;
+    for (const tank of this.#tanks) {
+      this.#granted -= Number(tank.value);
+      tank.value = typeof tank.value === "bigint" ? 0n : 0;
+    }
   }
 
   ask(pages: number): number {
