@@ -125,6 +125,7 @@ function entryPlugin(project: Project, engine: JavaScriptEngine): Plugin {
     `const app = serve({ ...exported }, "${LINE_TABLE}");`,
     "export const describe = app.describe;",
     "export const handle = app.handle;",
+    "export const handleJson = app.handleJson;",
   ].join("\n");
   return {
     name: "downpour-entry",

@@ -36,7 +36,7 @@ async function withQuickJs(request: ComponentizeRequest): Promise<Uint8Array> {
   const { componentize } = await import("componentize-qjs");
   const { component } = await componentize({
     witPath: request.witFolder,
-    world: "function",
+    world: "function-json",
     jsSource: request.source,
   });
   return component;

@@ -62,6 +62,8 @@ export interface World {
   readonly imports: readonly InterfaceDeclaration[];
   /** Each export must be there with one of these types; further exports are ignored. */
   readonly exports: Readonly<Record<string, readonly FuncType[]>>;
+  /** The same for those that may be missing: `Instance.has` says whether they are there. */
+  readonly optionalExports?: Readonly<Record<string, readonly FuncType[]>>;
 }
 
 /** One WIT interface as the host offers it: names and types, no behaviour. Plain data. */
@@ -162,6 +164,8 @@ export interface InterfaceImplementation {
 }
 
 export interface Instance {
+  /** Whether there is an export of the world: those that may be missing. */
+  has(name: string): boolean;
   /**
    * Calls an export of the world. Rejects with `Trap` when the guest traps, and with the reason of
    * `abandon`; both leave the instance dead (E2).

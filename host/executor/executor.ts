@@ -15,6 +15,7 @@ import type {
   Outcome,
   TenantInstances,
 } from "../protocol.ts";
+import { callHandle } from "./call-handle.ts";
 import { contextCapability } from "./capabilities/context.ts";
 import { logCapability } from "./capabilities/log.ts";
 import { stateCapability } from "./capabilities/state.ts";
@@ -26,7 +27,7 @@ import type { MemoryUse } from "./memory-budget.ts";
 import { InstancePool } from "./instance-pool.ts";
 import type { PooledInstance } from "./instance-pool.ts";
 import { InstanceScope } from "./instance-scope.ts";
-import { toOutcomeError, toPayload } from "./outcome.ts";
+import { toOutcomeError } from "./outcome.ts";
 import { ThreadClock } from "./thread-clock.ts";
 import { Turns } from "./turns.ts";
 import { WriteGate } from "./write-gate.ts";
@@ -238,9 +239,7 @@ export class Executor {
     this.#running.set(invocation.invocationId, running);
     pooled.wasCalled = true;
     pooled.scope.begin(invocation);
-    pooled.instance
-      .call("handle", [invocation.functionName, invocation.input])
-      .then((handled) => toPayload(handled, pooled.scope.limits))
+    callHandle(pooled.instance, invocation.functionName, invocation.input, pooled.scope.limits)
       .then(
         (output) => this.#settle(running, undefined, output),
         (error: unknown) => this.#settle(running, toOutcomeError(error), undefined),

@@ -13,6 +13,7 @@ function fakeInstance(onFreeze: () => void): Instance {
     isDead: false,
     memoryBytes: 2 * 1024 * 1024,
     fuelUsed: 0,
+    has: () => false,
     call: () => Promise.reject(new Error("never called")),
     abandon: () => undefined,
     freeze: () => {

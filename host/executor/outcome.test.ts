@@ -4,7 +4,7 @@ import { LogAllowance } from "../log-allowance.ts";
 import { Trap } from "../engine/engine.ts";
 import { HostError } from "../errors.ts";
 import type { AppLimits } from "../protocol.ts";
-import { toOutcomeError, toPayload } from "./outcome.ts";
+import { jsonToPayload, toOutcomeError, toPayload } from "./outcome.ts";
 
 const limits: AppLimits = {
   resultBytesMax: 10,
@@ -61,6 +61,38 @@ describe("a result", () => {
         },
       ),
     );
+  });
+});
+
+function codeOfJson(handled: unknown): string {
+  try {
+    jsonToPayload(handled, limits);
+    return "completed";
+  } catch (error) {
+    return toOutcomeError(error).code;
+  }
+}
+
+describe("a result as JSON text", () => {
+  test("is a payload of its bytes in UTF-8, which share their memory with nothing", () => {
+    const { mediaType, body } = jsonToPayload({ tag: "ok", val: '"é€"' }, limits);
+    expect(mediaType).toBe("application/json");
+    expect(Buffer.from(body).toString()).toBe('"é€"');
+    expect(body.buffer.byteLength).toBe(7);
+  });
+
+  test("is measured in bytes", () => {
+    expect(codeOfJson({ tag: "ok", val: "€€€" })).toBe("completed");
+    expect(codeOfJson({ tag: "ok", val: "€€€€" })).toBe("RESULT_TOO_LARGE");
+  });
+
+  test("may be of another type, or a failure, as without text", () => {
+    const other = { mediaType: "text", body: new Uint8Array(1) };
+    expect(codeOfJson({ tag: "err", val: { tag: "other", val: other } })).toBe(
+      "RESULT_UNSERIALIZABLE",
+    );
+    const failure = { tag: "invalid-input", val: "$.n is missing" };
+    expect(codeOfJson({ tag: "err", val: { tag: "failure", val: failure } })).toBe("INPUT_INVALID");
   });
 });
 

@@ -15,6 +15,7 @@ const ERROR_DETAILS_BYTES_MAX = 64 * 1024;
 const MEDIA_TYPE =
   /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}(?:[ \t]*;[ \t]*[\w!#$&^.+-]{1,64}=(?:[\w!#$&^.+-]{1,64}|"[ \w!#$&^.+-]{0,64}"))*$/u;
 const MEDIA_TYPE_CHARS_MAX = 255;
+export const JSON_MEDIA_TYPE = "application/json";
 const AUTHOR_CODE = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/u;
 
 type Failure =
@@ -38,19 +39,47 @@ type Handled =
   | { readonly tag: "ok"; readonly val: Payload }
   | { readonly tag: "err"; readonly val: Failure };
 
+type HandledJson =
+  | { readonly tag: "ok"; readonly val: string }
+  | {
+      readonly tag: "err";
+      readonly val:
+        | { readonly tag: "other"; readonly val: Payload }
+        | { readonly tag: "failure"; readonly val: Failure };
+    };
+
+/** Reads what `handle-json` gave. */
+export function jsonToPayload(handled: ComponentValue, limits: AppLimits): Payload {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- As for `toPayload`.
+  const value = handled as HandledJson;
+  if (value.tag === "ok") {
+    const body = encoder.encode(value.val);
+    requireShort(body, limits);
+    return { mediaType: JSON_MEDIA_TYPE, body };
+  }
+  if (value.val.tag === "failure") throw toError(value.val.val);
+  return toPayload({ tag: "ok", val: value.val.val }, limits);
+}
+
+/** Not with `Buffer`: what goes to another thread has a memory of its own. */
+const encoder = new TextEncoder();
+
+function requireShort({ byteLength }: Uint8Array, { resultBytesMax }: AppLimits): void {
+  if (byteLength <= resultBytesMax) return;
+  throw new HostError(
+    "RESULT_TOO_LARGE",
+    `the result has ${byteLength} bytes; the limit is ${resultBytesMax}`,
+    { details: { resultBytes: byteLength, resultBytesMax } },
+  );
+}
+
 /** Reads what `handle` gave. The engine checked its type; its contents are the guest's. */
 export function toPayload(handled: ComponentValue, limits: AppLimits): Payload {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The world check at upload fixed the type of `handle`, and the canonical ABI lifts by that type.
   const value = handled as Handled;
   if (value.tag === "err") throw toError(value.val);
   const { mediaType, body } = value.val;
-  if (body.byteLength > limits.resultBytesMax) {
-    throw new HostError(
-      "RESULT_TOO_LARGE",
-      `the result has ${body.byteLength} bytes; the limit is ${limits.resultBytesMax}`,
-      { details: { resultBytes: body.byteLength, resultBytesMax: limits.resultBytesMax } },
-    );
-  }
+  requireShort(body, limits);
   if (mediaType.length > MEDIA_TYPE_CHARS_MAX || !MEDIA_TYPE.test(mediaType)) {
     throw new HostError("RESULT_UNSERIALIZABLE", "the result's media type is not one");
   }
@@ -88,13 +117,13 @@ function toError(failure: Failure): HostError {
 function toFunctionDetails({ mediaType, body }: Payload): ErrorDetails {
   const text = Buffer.from(body).toString();
   const essence = mediaType.split(";", 1)[0]?.trim().toLowerCase();
-  const isJson = essence === "application/json";
+  const isJson = essence === JSON_MEDIA_TYPE;
   return {
     functionDetails: text,
     functionDetailsMediaType: !isJson
       ? cut(mediaType, MEDIA_TYPE_CHARS_MAX)
       : isParsable(text)
-        ? "application/json"
+        ? JSON_MEDIA_TYPE
         : "text/plain",
   };
 }

@@ -40,7 +40,7 @@ ${contractPackages()}`;
 }
 
 describe("the declared world", () => {
-  test.each(["function", "function-sync"])(
+  test.each(["function", "function-json", "function-sync"])(
     "takes a component that imports and exports all of wit's world %s",
     async (world) => {
       const { component } = createEngine().compile(

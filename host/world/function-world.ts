@@ -22,6 +22,8 @@ const failure = variant({
 });
 const handle = { function: string, input: payload };
 const handled = result(payload, failure);
+const handleJson = { function: string, input: string };
+const handledJson = result(string, variant({ other: payload, failure }));
 
 /** `wit/types.wit`: only types, so there is nothing to link. */
 const typesInterface: InterfaceDeclaration = {
@@ -42,5 +44,6 @@ export function functionWorld(wasi: readonly InterfaceDeclaration[]): World {
       describe: [func({}, string)],
       handle: [func(handle, handled, { async: true }), func(handle, handled)],
     },
+    optionalExports: { "handle-json": [func(handleJson, handledJson, { async: true })] },
   };
 }

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { buildComponent } from "../../guest-sdk/build/index.ts";
 import type { JavaScriptEngine } from "../../guest-sdk/build/index.ts";
 import { FunctionHost, refuse } from "./testing/function-host.ts";
+import type { HandleExport } from "./testing/function-host.ts";
 
 const entry = fileURLToPath(new URL("../../guest-sdk/fixtures/functions.ts", import.meta.url));
 const components = new Map<JavaScriptEngine, Promise<Uint8Array>>();
@@ -16,10 +17,14 @@ function componentOf(engine: JavaScriptEngine): Promise<Uint8Array> {
   return built;
 }
 
-describe.each<JavaScriptEngine>(["quickjs", "starlingmonkey"])("functions on %s", (engine) => {
+describe.each<[JavaScriptEngine, HandleExport]>([
+  ["quickjs", "handle"],
+  ["quickjs", "handle-json"],
+  ["starlingmonkey", "handle"],
+])("functions on %s, called by %s", (engine, handleExport) => {
   let host: FunctionHost;
   beforeEach(async () => {
-    host = new FunctionHost(await componentOf(engine));
+    host = new FunctionHost(await componentOf(engine), handleExport);
   });
 
   test("describe tells the functions", async () => {

@@ -42,6 +42,25 @@ export class HandleFailure extends Error {
   }
 }
 
+/** `no-json` of `wit/types.wit`. */
+type NotJson =
+  | { readonly tag: "other"; readonly val: Payload }
+  | { readonly tag: "failure"; readonly val: Failure };
+
+/** As `HandleFailure`, for `handle-json`. */
+export class NoJson extends Error {
+  readonly payload: NotJson;
+
+  constructor(payload: NotJson) {
+    super(payload.tag);
+    this.payload = payload;
+  }
+
+  static failed(failure: Failure): NoJson {
+    return new NoJson({ tag: "failure", val: toWellFormedFailure(failure) });
+  }
+}
+
 function toWellFormedFailure(failure: Failure): Failure {
   switch (failure.tag) {
     case "function-error": {
@@ -63,7 +82,7 @@ function toWellFormedFailure(failure: Failure): Failure {
   }
 }
 
-const JSON_MEDIA_TYPE = "application/json";
+export const JSON_MEDIA_TYPE = "application/json";
 const JSON_MEDIA = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
 const MESSAGE_CHARACTERS_MAX = 8_000;
 const STACK_CHARACTERS_MAX = 16_000;
@@ -79,6 +98,12 @@ export function decodeInput(input: Payload): unknown {
   }
   const text = decodeUtf8(input.body);
   if (text === undefined) throw new InvalidInputError("the input is not UTF-8");
+  return decodeJsonInput(text);
+}
+
+/** The same of JSON text. */
+export function decodeJsonInput(text: string): unknown {
+  if (text === "") return undefined;
   try {
     return JSON.parse(text);
   } catch (cause) {
@@ -90,6 +115,12 @@ export function decodeInput(input: Payload): unknown {
 export function encodeOutput(output: unknown): Payload {
   if (output instanceof Uint8Array) return { mediaType: "application/octet-stream", body: output };
   return { mediaType: JSON_MEDIA_TYPE, body: encodeUtf8(encodeJson(output)) };
+}
+
+/** As JSON text where it can be; throws `NoJson` with what it is otherwise. */
+export function encodeJsonOutput(output: unknown): string {
+  if (output instanceof Uint8Array) throw new NoJson({ tag: "other", val: encodeOutput(output) });
+  return encodeJson(output);
 }
 
 const MEDIA_TYPE_BYTES_MAX = 255;

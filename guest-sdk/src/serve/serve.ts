@@ -1,6 +1,7 @@
-// The component's two exports, made of the author's. The generated entry calls `serve` last.
+// The component's exports, made of the author's. The generated entry calls `serve` last.
 //
-// V1. `handle` settles with a payload or a `HandleFailure`: anything else would be a trap.
+// V1. `handle` settles with a payload or a `HandleFailure`, `handleJson` with text or a `NoJson`: anything else
+//     would be a trap. What a function gives does not depend on which of the two was called.
 // V2. The manifest is text before the snapshot is taken: `describe` runs none of the author's code.
 // V3. A function that gives no promise costs none: each takes an interpreter more than a microsecond.
 
@@ -16,21 +17,27 @@ import { startClock } from "../globals/clock.ts";
 import { UnserializableError } from "../json/json.ts";
 import { startServing } from "../phase.ts";
 import { asciiJson, collectFunctions, manifestJson } from "./manifest.ts";
+import { encodeUtf8 } from "../utf8.ts";
 import {
   decodeInput,
+  decodeJsonInput,
+  encodeJsonOutput,
   encodeOutput,
   encodeRawOutput,
   HandleFailure,
+  JSON_MEDIA_TYPE,
+  NoJson,
   toFailure,
   unserializable,
 } from "./payload.ts";
-import type { Payload } from "./payload.ts";
+import type { Failure, Payload } from "./payload.ts";
 import { settling } from "./settled.ts";
 import type { Settled } from "./settled.ts";
 
 interface App {
   describe(): string;
-  handle(functionName: string, input: Payload): Payload | Settled<Payload>;
+  handle(functionName: string, input: Payload): Payload | Promise<Payload> | Settled<Payload>;
+  handleJson(functionName: string, input: string): Settled<string>;
   /** Kept only so that it is in the snapshot, where the build finds it. */
   readonly buildLog: string;
 }
@@ -43,38 +50,74 @@ export function serve(exported: Readonly<Record<string, unknown>>, lineTable: st
   const manifest = manifestJson(functions);
   const buildLog = asciiJson({ buildLog: "downpour.1", entries: takeBuildLog() });
   startServing();
-  const invoke = (functionName: string, input: Payload): Payload | Promise<Payload> => {
+  const invoke = <Input, Output>(
+    form: Form<Input, Output>,
+    functionName: string,
+    input: Input,
+  ): Output | Promise<Output> => {
     startClock();
     beginInvocation();
     resetConsole();
     const definition = functions.get(functionName);
-    if (definition !== undefined) return run(definition, input);
-    throw new HandleFailure({ tag: "unknown-function", val: functionName });
+    if (definition !== undefined) return run(form, definition, input);
+    throw form.failed({ tag: "unknown-function", val: functionName });
   };
+  const handle = (functionName: string, input: Payload): Payload | Promise<Payload> =>
+    invoke(payloads, functionName, input);
   return {
     buildLog,
     describe: () => manifest,
-    handle: isQuickJs ? settling(invoke) : invoke,
+    handle: isQuickJs ? settling(handle) : handle,
+    handleJson: settling((functionName, input: string) => invoke(texts, functionName, input)),
   };
 }
 
-function run(definition: RunnableFunction, input: Payload): Payload | Promise<Payload> {
-  const { kind, parseInput, handler } = definition;
+/** What crosses between the host and a function. */
+interface Form<Input, Output> {
+  readonly decode: (kind: RunnableFunction["kind"], input: Input) => unknown;
+  readonly encode: (kind: RunnableFunction["kind"], output: unknown) => Output;
+  readonly failed: (failure: Failure) => Error;
+}
+
+const payloads: Form<Payload, Payload> = {
+  decode: (kind, input) => (kind === "raw" ? toRawInput(input) : decodeInput(input)),
+  encode: (kind, output) => (kind === "raw" ? encodeRawOutput(output) : encodeOutput(output)),
+  failed: (failure) => new HandleFailure(failure),
+};
+
+/** JSON, for those functions that take and give it; others are given what they would get of `handle`. */
+const texts: Form<string, string> = {
+  decode: (kind, input) =>
+    kind === "raw"
+      ? { mediaType: JSON_MEDIA_TYPE, body: encodeUtf8(input) }
+      : decodeJsonInput(input),
+  encode: (kind, output) => {
+    if (kind === "json") return encodeJsonOutput(output);
+    throw new NoJson({ tag: "other", val: encodeRawOutput(output) });
+  },
+  failed: (failure) => NoJson.failed(failure),
+};
+
+function run<Input, Output>(
+  form: Form<Input, Output>,
+  { kind, parseInput, handler }: RunnableFunction,
+  input: Input,
+): Output | Promise<Output> {
   let output: unknown;
   try {
-    const value = kind === "raw" ? toRawInput(input) : decodeInput(input);
+    const value = form.decode(kind, input);
     output =
       parseInput === undefined
         ? handler(value, context)
         : handleParsed(parse(parseInput, value), handler);
   } catch (thrown) {
-    throw new HandleFailure(toFailure(thrown));
+    throw form.failed(toFailure(thrown));
   }
-  if (typeof output !== "object" || !isThenable(output)) return encode(kind, output);
+  if (typeof output !== "object" || !isThenable(output)) return encode(form, kind, output);
   return Promise.resolve(output).then(
-    (settled) => encode(kind, settled),
+    (settled) => encode(form, kind, settled),
     (thrown: unknown) => {
-      throw new HandleFailure(toFailure(thrown));
+      throw form.failed(toFailure(thrown));
     },
   );
 }
@@ -107,12 +150,17 @@ function toRawInput({ mediaType, body }: Payload): RawInput {
   return { mediaType, body: fromBytes(body) };
 }
 
-function encode(kind: RunnableFunction["kind"], output: unknown): Payload {
+function encode<Input, Output>(
+  form: Form<Input, Output>,
+  kind: RunnableFunction["kind"],
+  output: unknown,
+): Output {
   try {
-    return kind === "raw" ? encodeRawOutput(output) : encodeOutput(output);
+    return form.encode(kind, output);
   } catch (thrown) {
+    if (thrown instanceof NoJson) throw thrown;
     // A getter or a toJSON of the author's may throw as well.
     const isOurs = thrown instanceof UnserializableError;
-    throw new HandleFailure(isOurs ? unserializable(thrown) : toFailure(thrown));
+    throw form.failed(isOurs ? unserializable(thrown) : toFailure(thrown));
   }
 }

@@ -168,6 +168,14 @@ describe("the exports of the world", () => {
     );
   });
 
+  test("may be missing where the world says so, and are of its types where they are there", async () => {
+    const optional = { ...testWorld, exports: {}, optionalExports: { run: [func({}, string)] } };
+    expect(await accept("", optional)).toEqual([]);
+    expect((await refusal(RUN, optional)).problems).toEqual([
+      'the export "run" is func(x: u32) -> u32, expected func() -> string',
+    ]);
+  });
+
   test("are functions", async () => {
     expect((await refusal(`(component $c) (export "run" (component $c))`)).message).toContain(
       'the export "run" is a component',

@@ -80,14 +80,16 @@ export class WorldCheck {
     this.#add("world-mismatch", problem);
   }
 
-  /** The exports that the world asks for; each is a function of one of the types it allows. */
+  /** The exports that the world asks for, and those it allows; each is a function of one of the types that it names. */
   checkExports(
     exports: ReadonlyMap<string, Entity>,
     budget: Budget,
   ): { readonly name: string; readonly lift: PendingLift }[] {
     const lifts: { readonly name: string; readonly lift: PendingLift }[] = [];
-    for (const [name, types] of Object.entries(this.#world.exports)) {
+    const { exports: required, optionalExports = {} } = this.#world;
+    for (const [name, types] of Object.entries({ ...required, ...optionalExports })) {
       const entity = exports.get(name);
+      if (entity === undefined && Object.hasOwn(optionalExports, name)) continue;
       const expected = types.map((type) => describeFuncType(type)).join(" or ");
       if (entity === undefined) {
         this.report(`the export ${quoteName(name)} is missing, expected ${expected}`);

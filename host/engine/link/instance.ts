@@ -71,6 +71,10 @@ export class LinkedInstance implements Instance {
     return true;
   }
 
+  has(name: string): boolean {
+    return this.#prepared.exports.has(name);
+  }
+
   call(name: string, args: readonly ComponentValue[]): Promise<ComponentValue> {
     return new Promise((resolve, reject) => {
       if (this.isDead) throw new Error("the instance is dead");

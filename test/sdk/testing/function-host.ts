@@ -40,6 +40,9 @@ function ok(val?: unknown): Answer {
   return { tag: "ok", val };
 }
 
+/** By which export it is called with what both take. */
+export type HandleExport = "handle" | "handle-json";
+
 export class FunctionHost {
   readonly log: LogLine[] = [];
   readonly registers = new Map<string, Uint8Array>();
@@ -49,9 +52,11 @@ export class FunctionHost {
   /** What every put is answered with. */
   putRefusal: Answer | undefined;
   readonly #instantiate: () => Instance;
+  readonly #export: HandleExport;
   #instance: Instance;
 
-  constructor(component: Uint8Array) {
+  constructor(component: Uint8Array, handleExport: HandleExport = "handle") {
+    this.#export = handleExport;
     const engine = createEngine();
     const { component: compiled } = engine.compile(
       component,
@@ -106,8 +111,11 @@ export class FunctionHost {
     const body = isBytes
       ? input
       : new TextEncoder().encode(input === undefined ? "" : JSON.stringify(input));
-    const answer = await this.#instance.call("handle", [name, { mediaType, body }]);
-    return decodeAnswer(answer);
+    if (this.#export === "handle-json" && mediaType === "application/json" && isUtf8(body)) {
+      const text = Buffer.from(body).toString();
+      return decodeJsonAnswer(await this.#instance.call("handle-json", [name, text]));
+    }
+    return decodeAnswer(await this.#instance.call("handle", [name, { mediaType, body }]));
   }
 
   #state(): InterfaceImplementation {
@@ -182,6 +190,20 @@ function decodeAnswer(answer: unknown): Answer {
   return answer.tag === "ok"
     ? { tag: "ok", val: decodePayload(answer.val) }
     : { tag: "err", val: answer.val };
+}
+
+function decodeJsonAnswer(answer: unknown): Answer {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The engine lifts by the type of `handle-json`.
+  const { tag, val } = answer as { tag: "ok"; val: string } | { tag: "err"; val: NotJson };
+  if (tag === "ok") return { tag, val: JSON.parse(val) };
+  return val.tag === "other"
+    ? { tag: "ok", val: decodePayload(val.val) }
+    : { tag: "err", val: val.val };
+}
+
+interface NotJson {
+  readonly tag: "other" | "failure";
+  readonly val: unknown;
 }
 
 function decodePayload(payload: unknown): unknown {
