@@ -29,6 +29,11 @@ export class OutputGate {
     return this.#opening.promise;
   }
 
+  /** Writes that it waits for. */
+  get unstored(): number {
+    return this.#unstored;
+  }
+
   /** One more write to wait for; the client's, as are the next two. */
   hold(): void {
     this.#unstored += 1;

@@ -10,7 +10,9 @@
 // Limits: with `writesInFlightMax` writes or `bytesInFlightMax` bytes not stored yet, a write is
 // rejected with `BACK_PRESSURE`. From half of that, every write is answered when it is stored, so that
 // writers that await their writes slow down to the disk's speed before they are refused. A key or a value beyond its limit
-// is refused before it is sent.
+// is refused before it is sent. Work that writes through a gate and has `GATED_WRITES_EACH` writes not stored yet, waits for
+// its next one as soon as `GATED_WRITES_SHARED` of the client are not stored: a commit that all wait for stays short,
+// whatever one of them writes.
 //
 // Level `memory`, and `durable` through a gate, are answered here for a put and a delete. Should the
 // storage thread refuse one later (another client has made the key a counter meanwhile; the disk or the
@@ -47,6 +49,9 @@ const BATCH_BYTES_MAX = 1024 * 1024;
 
 /** How long a space counts as full after a write was rejected for it. */
 const FULL_SPACE_MS = 1_000;
+
+const GATED_WRITES_SHARED = 128;
+const GATED_WRITES_EACH = 2;
 
 /** What a write counts beside its key and value. */
 const WRITE_BYTES = 64;
@@ -149,7 +154,7 @@ class ConnectedStateClient implements StateClient {
         return this.#sendForAnswer(key, mutation, "durable");
       // A counter's value comes from the thread that owns it.
       const needsResult = mutation.kind === "add";
-      if (durability === "durable" && gate !== undefined) {
+      if (durability === "durable" && gate !== undefined && !this.#mustWait(gate)) {
         return needsResult
           ? this.#sendForAnswer(key, mutation, "gated", gate)
           : this.#sendAnswered(key, mutation, "gated", gate);
@@ -211,6 +216,10 @@ class ConnectedStateClient implements StateClient {
     return (
       this.#pending.length * 2 >= writesInFlightMax || this.#bytesInFlight * 2 >= bytesInFlightMax
     );
+  }
+
+  #mustWait(gate: OutputGate): boolean {
+    return this.#pending.length >= GATED_WRITES_SHARED && gate.unstored >= GATED_WRITES_EACH;
   }
 
   /** As far as this client has heard. */

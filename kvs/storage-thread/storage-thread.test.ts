@@ -91,6 +91,22 @@ describe("through an output gate, a client", () => {
     expect(other.read("k")).toBeUndefined();
   });
 
+  test("waits within its writes where it writes without an end, and others do not", async () => {
+    const client = (await start()).client();
+    const [flood, other] = [new OutputGate(), new OutputGate()];
+    let written = 0;
+    let waits: unknown;
+    while (written < 1_000 && !(waits instanceof Promise)) {
+      waits = client.write(`flood/${written}`, put("x"), "durable", flood);
+      written += 1;
+    }
+    expect(written).toBeLessThan(200);
+    expect(client.write("other", put("x"), "durable", other)).toEqual({});
+    await waits;
+    expect(client.write("flood", put("x"), "durable", flood)).toEqual({});
+    await Promise.all([flood.open(), other.open()]);
+  });
+
   test("gets an add's value before it is stored, and lets it out after", async () => {
     const thread = await start();
     const [client, other] = [thread.client(), thread.client()];
