@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { StateClient } from "@downpour/kvs";
+import { collectGarbage } from "../engine/collect-garbage.ts";
 import type { CompiledComponent, Engine, Links } from "../engine/engine.ts";
 import { HostError } from "../errors.ts";
 import type { ErrorWire } from "../errors.ts";
@@ -124,6 +125,7 @@ export class Executor {
         const evicted = this.#pool.evict(tenantId);
         return evicted === undefined ? undefined : toMemoryUse(evicted);
       },
+      collect: collectGarbage,
     });
   }
 
@@ -160,6 +162,7 @@ export class Executor {
     this.#pool.sweep(nowMs, this.#tuning.instanceIdleMs);
     this.#reply({ kind: "holds", tenants: byTenant(this.#memoryInUse()) });
     this.#gate.sweep();
+    if (this.#running.size + this.#queue.size === 0) this.#memory.collectIdle();
   }
 
   #scheduleTurn(): void {

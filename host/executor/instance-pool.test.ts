@@ -8,10 +8,10 @@ import { ThreadClock } from "./thread-clock.ts";
 import { Turns } from "./turns.ts";
 
 /** The pool asks an instance only whether it is dead, and freezes it; these are never called. */
-function fakeInstance(onFreeze: () => void): Instance {
+function fakeInstance(onFreeze: () => void, memoryBytes = 2 * 1024 * 1024): Instance {
   return {
     isDead: false,
-    memoryBytes: 2 * 1024 * 1024,
+    memoryBytes,
     fuelUsed: 0,
     has: () => false,
     call: () => Promise.reject(new Error("never called")),
@@ -136,6 +136,21 @@ test("a sweep lets go of what has been idle too long, and of nothing else", () =
   pool.sweep(13, 10);
   expect(pool.idleInstances).toBe(1);
   expect(pool.take("r1")).toBe(kept);
+});
+
+test("a sweep lets go of large ones sooner, the larger the sooner", () => {
+  const pool = new InstancePool({ instancesMax: 10 });
+  for (const mib of [2, 8, 16, 64]) {
+    expect(pool.reserve("acme", 100)).toBe(true);
+    const instance = fakeInstance(() => undefined, mib * 1024 * 1024);
+    pool.give({ ...pooled("r"), instance }, { idle: 10, ofTenant: 100 }, 0);
+  }
+  const left: number[] = [];
+  for (const nowMs of [10, 40, 70, 90]) {
+    pool.sweep(nowMs, 80);
+    left.push(pool.idleInstances);
+  }
+  expect(left).toEqual([4, 3, 2, 0]);
 });
 
 test("a forgotten revision leaves nothing idle", () => {

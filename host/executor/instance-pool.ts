@@ -16,6 +16,8 @@ export interface PooledInstance {
 const LINKED_IDLE_MAX = 32;
 /** Used again sooner, an instance is not idle: freezing it costs half a millisecond, and its next call one more. */
 const LINKED_IDLE_MS = 5_000;
+/** One with more memory is kept for as much less time as it has more: none of such a size can be frozen. */
+const LARGE_BYTES = 8 * 1024 * 1024;
 /** Linear memory that a sweep looks through: it holds the thread for some ten milliseconds. */
 const FROZEN_BYTES_PER_SWEEP = 32 * 1024 * 1024;
 
@@ -152,14 +154,15 @@ export class InstancePool {
     this.#drop(stack);
   }
 
-  /** Lets go of what has been idle for longer than `idleMsMax`, and freezes some of the rest. */
+  /** Lets go of what has been idle for longer than `idleMsMax`, of large ones sooner, and freezes some of the rest. */
   sweep(nowMs: number, idleMsMax: number): void {
+    const isKept = ({ instance, idleSinceMs }: PooledInstance): boolean =>
+      nowMs - idleSinceMs <= idleMsMax * Math.min(1, LARGE_BYTES / instance.memoryBytes);
     for (const [revisionKey, stack] of this.#idle) {
-      // The bottom of a stack has been idle longest.
-      const kept = stack.findIndex((pooled) => pooled.idleSinceMs >= nowMs - idleMsMax);
-      const dropped = kept === -1 ? stack.length : kept;
-      this.#drop(stack.splice(0, dropped));
-      if (stack.length === 0) this.#idle.delete(revisionKey);
+      this.#drop(stack.filter((pooled) => !isKept(pooled)));
+      const kept = stack.filter(isKept);
+      if (kept.length === 0) this.#idle.delete(revisionKey);
+      else this.#idle.set(revisionKey, kept);
     }
     let bytes = 0;
     while (bytes < FROZEN_BYTES_PER_SWEEP) {

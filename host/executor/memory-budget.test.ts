@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { MemoryBudget } from "./memory-budget.ts";
 
 interface Instance {
@@ -19,6 +19,7 @@ class Rig {
         );
         return index === -1 ? undefined : this.instances.splice(index, 1)[0];
       },
+      collect: () => undefined,
     },
   );
 
@@ -59,4 +60,40 @@ test("idle instances make room: a tenant's own for its limit, anyone's for that 
   expect(rig.instances.map(({ tenantId, bytes }) => `${tenantId}${bytes}`)).toEqual(["b40", "a20"]);
   expect(await rig.take("c", 60)).toBe(true);
   expect(rig.instances.map(({ tenantId, bytes }) => `${tenantId}${bytes}`)).toEqual(["a20", "c60"]);
+});
+
+describe("what instances had that are gone", () => {
+  const mib = 1024 * 1024;
+
+  function budget(instances: Instance[]): readonly [MemoryBudget, () => number] {
+    let collections = 0;
+    const memory = new MemoryBudget(
+      { bytesMax: 1_000 * mib, tenantBytesMax: 1_000 * mib },
+      { inUse: () => instances, evict: () => undefined, collect: () => (collections += 1) },
+    );
+    return [memory, () => collections];
+  }
+
+  test("is collected before the limit of all is passed with it", () => {
+    const instances: Instance[] = [];
+    const [memory, collections] = budget(instances);
+    for (let made = 0; made < 15; made += 1) {
+      expect(memory.take("a", 100 * mib)).toBe(true);
+      instances.splice(0, 1, { tenantId: "a", bytes: 100 * mib, isIdle: false });
+    }
+    expect(collections()).toBe(1);
+  });
+
+  test("is collected while the thread is idle, and not twice", () => {
+    const instances: Instance[] = [];
+    const [memory, collections] = budget(instances);
+    memory.take("a", 100 * mib);
+    instances.push({ tenantId: "a", bytes: 100 * mib, isIdle: true });
+    memory.collectIdle();
+    expect(collections()).toBe(0);
+    instances.pop();
+    memory.collectIdle();
+    memory.collectIdle();
+    expect(collections()).toBe(1);
+  });
 });

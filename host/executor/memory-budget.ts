@@ -17,10 +17,15 @@ export interface MemoryUsers {
   readonly inUse: () => Iterable<MemoryUse>;
   /** Lets go of an idle instance, of a tenant or of anyone; answers what it had, or undefined where there is none. */
   readonly evict: (tenantId: string | undefined) => MemoryUse | undefined;
+  /** Gives back to the operating system what instances had that are gone. It holds the thread for some ten milliseconds. */
+  readonly collect: () => void;
 }
 
 /** Counting takes a while, and a guest may ask again and again for what it does not get. */
 const COUNT_INTERVAL_MS = 10;
+
+/** What instances had that are gone: for less, nothing is collected. */
+const COLLECTED_BYTES_MIN = { atLimit: 64 * 1024 * 1024, idle: 8 * 1024 * 1024 };
 
 // What the instances of one thread may take together, so that no number of them ends the process.
 //
@@ -29,11 +34,15 @@ const COUNT_INTERVAL_MS = 10;
 // M2. A tenant that has all that it may have gets no more; others do, as long as there is some for all.
 // M3. Nobody goes without for an idle instance: those that are idle longest are let go first, a tenant's own
 //     for what it has too much of.
+// M4. What instances had that are gone, is taken from the machine until it is collected, which nobody does by
+//     himself: it is done before the limit of all is passed with it, and when the thread has nothing else to do.
 export class MemoryBudget {
   readonly #limits: MemoryLimits;
   readonly #users: MemoryUsers;
   #byTenant = new Map<string, number>();
   #bytes = 0;
+  /** All that was in use when it was collected last, and was taken since. */
+  #uncollectedBytes = 0;
   #countedAtMs = -Infinity;
 
   constructor(limits: MemoryLimits, users: MemoryUsers) {
@@ -52,15 +61,35 @@ export class MemoryBudget {
         if (!this.#evict(this.#hasTenantRoom(tenantId, bytes) ? undefined : tenantId)) return false;
       }
     }
-    this.#add(tenantId, bytes);
+    if (this.#uncollectedBytes + bytes > this.#limits.bytesMax) {
+      this.#collect(COLLECTED_BYTES_MIN.atLimit);
+    }
+    this.#take(tenantId, bytes);
     return true;
+  }
+
+  /** For a time at which nobody waits for the thread. */
+  collectIdle(): void {
+    this.#collect(COLLECTED_BYTES_MIN.idle);
   }
 
   /** The same, of what nobody has, as far as that is known without counting. */
   takeFree(tenantId: string, bytes: number): boolean {
     const isFree = this.#hasRoom(tenantId, bytes);
-    if (isFree) this.#add(tenantId, bytes);
+    if (isFree) this.#take(tenantId, bytes);
     return isFree;
+  }
+
+  #take(tenantId: string, bytes: number): void {
+    this.#add(tenantId, bytes);
+    this.#uncollectedBytes += bytes;
+  }
+
+  #collect(bytesMin: number): void {
+    this.#countAnew();
+    if (this.#uncollectedBytes - this.#bytes < bytesMin) return;
+    this.#users.collect();
+    this.#uncollectedBytes = this.#bytes;
   }
 
   #hasRoom(tenantId: string, bytes: number): boolean {

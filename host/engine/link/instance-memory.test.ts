@@ -3,7 +3,7 @@ import { createEngine } from "../create-engine.ts";
 import type { Instance } from "../engine.ts";
 import { assemble } from "../testing/assemble.ts";
 import { bareInstances } from "../testing/bare-instances.ts";
-import { collectGarbage } from "../testing/collect-garbage.ts";
+import { collectGarbage } from "../collect-garbage.ts";
 import { testLimits } from "../testing/limits.ts";
 import { buildStoreGuest, storeLinks, storeWorld } from "../testing/store-guest.ts";
 import { testWorld } from "../testing/world.ts";
