@@ -69,6 +69,16 @@ test("a guest pays for its start, and not for the time that it waits", () => {
   expect(scope.cpuMs).toBeLessThanOrEqual(performance.now() - startedAtMs - 5);
 });
 
+test("a guest that computes when its call has returned, and others have run since, is asked to wait all the same", () => {
+  const clock = new ThreadClock(() => undefined);
+  const [returned, next] = [scopeOf(clock), scopeOf(clock)];
+  begin(returned, 1);
+  begin(next, 2);
+  expect(returned.fuelSpent(true)).toBeUndefined();
+  compute(5);
+  expect(returned.fuelSpent(true)).toBeInstanceOf(Promise);
+});
+
 test("one that was put aside keeps its turn when code of it runs for something else", async () => {
   const turns = new Turns(1);
   const clock = new ThreadClock(() => undefined);

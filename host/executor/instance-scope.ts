@@ -111,6 +111,7 @@ export class InstanceScope implements Timed {
    * turn where it has used up its slice. Where it cannot wait, it holds the thread, and may do so for less long.
    */
   fuelSpent(canWait: boolean): Promise<void> | undefined {
+    this.#clock.goOn(this);
     const runningMs = this.#clock.ranMs(this);
     const { cpuMsMax } = this.limits;
     if (this.#cpuMs + runningMs > cpuMsMax) {

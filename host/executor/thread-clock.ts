@@ -29,6 +29,11 @@ export class ThreadClock {
     this.#hold(guest.sequence);
   }
 
+  /** Code of the guest runs, and may have been entered again unnoticed: to end a call that has returned. */
+  goOn(guest: Timed): void {
+    if (this.#running !== guest) this.run(guest);
+  }
+
   /** It does not, until it is entered again. */
   stop(guest: Timed): void {
     if (this.#running !== guest) return;
