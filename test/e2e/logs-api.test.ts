@@ -289,7 +289,11 @@ describe("following", () => {
 
   test("ends for a client that does not read, and its connection with it", async () => {
     await using patient = await HostUnderTest.start({
-      flags: ["--log-message-bytes-max=16384", "--log-followers-per-app-max=1"],
+      flags: [
+        "--log-message-bytes-max=16384",
+        "--log-followers-per-app-max=1",
+        "--tenant-log-bytes-per-second-max=1073741824",
+      ],
     });
     const tenant = await patient.tenant("acme");
     await tenant.deploy("app", await behaviours());
