@@ -9,10 +9,14 @@ interface Instance {
 
 class Rig {
   instances: Instance[] = [];
+  counts = 0;
   readonly #memory = new MemoryBudget(
     { bytesMax: 100, tenantBytesMax: 60 },
     {
-      inUse: () => this.instances,
+      inUse: () => {
+        this.counts += 1;
+        return this.instances;
+      },
       evict: (tenantId) => {
         const index = this.instances.findIndex(
           (instance) => instance.isIdle && (tenantId ?? instance.tenantId) === instance.tenantId,
@@ -28,6 +32,10 @@ class Rig {
     await new Promise((resolve) => {
       setTimeout(resolve, 11);
     });
+    return this.takeAtOnce(tenantId, bytes, isIdle);
+  }
+
+  takeAtOnce(tenantId: string, bytes: number, isIdle = false): boolean {
     const isTaken = this.#memory.take(tenantId, bytes);
     if (isTaken) this.instances.push({ tenantId, bytes, isIdle });
     return isTaken;
@@ -60,6 +68,27 @@ test("idle instances make room: a tenant's own for its limit, anyone's for that 
   expect(rig.instances.map(({ tenantId, bytes }) => `${tenantId}${bytes}`)).toEqual(["b40", "a20"]);
   expect(await rig.take("c", 60)).toBe(true);
   expect(rig.instances.map(({ tenantId, bytes }) => `${tenantId}${bytes}`)).toEqual(["a20", "c60"]);
+});
+
+test("who asks in vain keeps nobody else from what is idle, or was given back", async () => {
+  const rig = new Rig();
+  expect(await rig.take("a", 60)).toBe(true);
+  expect(await rig.take("idle", 40, true)).toBe(true);
+  expect(await rig.take("a", 1)).toBe(false);
+  expect(rig.takeAtOnce("b", 40)).toBe(true);
+  rig.instances.pop();
+  expect(rig.takeAtOnce("a", 1)).toBe(false);
+  expect(rig.takeAtOnce("c", 40)).toBe(true);
+});
+
+test("who asks in vain again and again has what is idle, and is not counted for each time", () => {
+  const rig = new Rig();
+  expect(rig.takeAtOnce("a", 60)).toBe(true);
+  const startMs = performance.now();
+  for (let asked = 0; asked < 1_000; asked += 1) expect(rig.takeAtOnce("a", 1)).toBe(false);
+  expect(rig.counts).toBeLessThanOrEqual(1 + (performance.now() - startMs) / 10);
+  rig.instances = [{ tenantId: "a", bytes: 60, isIdle: true }];
+  expect(rig.takeAtOnce("a", 1)).toBe(true);
 });
 
 describe("what instances had that are gone", () => {

@@ -33,7 +33,8 @@ const COLLECTED_BYTES_MIN = { atLimit: 64 * 1024 * 1024, idle: 8 * 1024 * 1024 }
 //     and that is only done where a limit seems to be reached: in between the sums are not too low.
 // M2. A tenant that has all that it may have gets no more; others do, as long as there is some for all.
 // M3. Nobody goes without for an idle instance: those that are idle longest are let go first, a tenant's own
-//     for what it has too much of.
+//     for what it has too much of. Who has just asked in vain is not counted for again at once; that
+//     is said of its tenant alone.
 // M4. What instances had that are gone, is taken from the machine until it is collected, which nobody does by
 //     himself: it is done before the limit of all is passed with it, and when the thread has nothing else to do.
 export class MemoryBudget {
@@ -43,7 +44,8 @@ export class MemoryBudget {
   #bytes = 0;
   /** All that was in use when it was collected last, and was taken since. */
   #uncollectedBytes = 0;
-  #countedAtMs = -Infinity;
+  /** When it was counted in vain for a tenant, the longest ago first; what is too long ago goes. */
+  readonly #countedAtMs = new Map<string, number>();
 
   constructor(limits: MemoryLimits, users: MemoryUsers) {
     this.#limits = limits;
@@ -52,15 +54,7 @@ export class MemoryBudget {
 
   /** Whether an instance of the tenant may have so many bytes more; then they count as taken. */
   take(tenantId: string, bytes: number): boolean {
-    if (!this.#hasRoom(tenantId, bytes)) {
-      const nowMs = performance.now();
-      if (nowMs - this.#countedAtMs < COUNT_INTERVAL_MS) return false;
-      this.#countAnew();
-      this.#countedAtMs = nowMs;
-      while (!this.#hasRoom(tenantId, bytes)) {
-        if (!this.#evict(this.#hasTenantRoom(tenantId, bytes) ? undefined : tenantId)) return false;
-      }
-    }
+    if (!this.#hasRoom(tenantId, bytes) && !this.#makeRoom(tenantId, bytes)) return false;
     if (this.#uncollectedBytes + bytes > this.#limits.bytesMax) {
       this.#collect(COLLECTED_BYTES_MIN.atLimit);
     }
@@ -98,6 +92,22 @@ export class MemoryBudget {
 
   #hasTenantRoom(tenantId: string, bytes: number): boolean {
     return (this.#byTenant.get(tenantId) ?? 0) + bytes <= this.#limits.tenantBytesMax;
+  }
+
+  #makeRoom(tenantId: string, bytes: number): boolean {
+    const nowMs = performance.now();
+    for (const [counted, atMs] of this.#countedAtMs) {
+      if (nowMs - atMs < COUNT_INTERVAL_MS) break;
+      this.#countedAtMs.delete(counted);
+    }
+    const isCounted = !this.#countedAtMs.has(tenantId);
+    if (isCounted) this.#countAnew();
+    while (!this.#hasRoom(tenantId, bytes)) {
+      if (this.#evict(this.#hasTenantRoom(tenantId, bytes) ? undefined : tenantId)) continue;
+      if (isCounted) this.#countedAtMs.set(tenantId, nowMs);
+      return false;
+    }
+    return true;
   }
 
   #evict(tenantId: string | undefined): boolean {
