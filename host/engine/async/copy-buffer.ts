@@ -1,5 +1,5 @@
 // What is copied through streams and futures, and where it lies. One copy moves elements from a source to a destination:
-// each is a range of a guest's memory, or a list of the host's.
+// each is a range of a guest's memory.
 //
 // M1. A range is aligned, and inside the memory it is in, from when the copy begins: memories only grow.
 // M2. Numbers are copied as bytes. All else is lifted and lowered one by one, as any value is: it takes no more of the
@@ -52,33 +52,23 @@ export function isNumber(type: ValueType): boolean {
   return NUMBERS.has(type.kind);
 }
 
-export interface CopyBuffer {
-  /** The component instance whose memory it is; undefined for the host. */
-  readonly instance: ComponentInstance | undefined;
-  readonly length: number;
-  /** Of its length, how much is not copied yet. */
-  readonly remain: number;
-  take(): ComponentValue;
-  put(value: ComponentValue): void;
-}
-
 /** Copies as many elements as both have, and one copy may (M4). Both have some. */
 export function copyElements(from: CopyBuffer, to: CopyBuffer): void {
   const most = Math.min(from.remain, to.remain);
-  if (from instanceof GuestBuffer && to instanceof GuestBuffer && from.copyRange(to, most)) return;
-  const { instance } = from.instance === undefined ? to : from;
+  if (from.copyRange(to, most)) return;
+  const { guest } = from.instance;
   let liftedBytes = 0;
   let count = Math.min(most, LIFTED_ELEMENTS_MAX);
   for (; count > 0 && liftedBytes < LIFTED_BYTES_MAX; count -= 1) {
     to.put(from.take());
-    if (from instanceof GuestBuffer) liftedBytes += from.liftedBytes;
-    if (instance !== undefined) instance.guest.copyUnits += LIFTED_ELEMENT_UNITS;
+    liftedBytes += from.liftedBytes;
+    guest.copyUnits += LIFTED_ELEMENT_UNITS;
   }
-  if (instance !== undefined) instance.guest.copyUnits += liftedBytes;
+  guest.copyUnits += liftedBytes;
 }
 
 /** A range of elements in the memory of a guest: to be read from, or to be written to. */
-export class GuestBuffer implements CopyBuffer {
+export class CopyBuffer {
   readonly #cx: GuestContext;
   readonly #element: ElementLayout | undefined;
   readonly #ptr: number;
@@ -111,7 +101,7 @@ export class GuestBuffer implements CopyBuffer {
   }
 
   /** Without looking at the elements, where they are such. Both have the same type. */
-  copyRange(to: GuestBuffer, most: number): boolean {
+  copyRange(to: CopyBuffer, most: number): boolean {
     const element = this.#element;
     let count = most;
     if (element !== undefined) {

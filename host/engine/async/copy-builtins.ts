@@ -15,7 +15,7 @@ import { trap } from "../canonical/trap.ts";
 import type { EndValueType } from "../component/plan.ts";
 import type { EndSide } from "../component/syntax.ts";
 import { BLOCKED } from "./builtins.ts";
-import { GuestBuffer } from "./copy-buffer.ts";
+import { CopyBuffer } from "./copy-buffer.ts";
 import { compileElement } from "./copy-element.ts";
 import { CopyEnd, endType, requireEnd } from "./copy-end.ts";
 import { COPY_RESULTS, SharedFuture, SharedStream } from "./shared-ends.ts";
@@ -29,11 +29,9 @@ export function endNew(instance: ComponentInstance, type: EndValueType): SyncCor
   return () =>
     guarded(instance, () => {
       requireMayLeave(instance);
-      const { handles, guest } = instance;
+      const { handles } = instance;
       const shared =
-        type.kind === "stream"
-          ? new SharedStream(type.element, guest)
-          : new SharedFuture(type.element, guest);
+        type.kind === "stream" ? new SharedStream(type.element) : new SharedFuture(type.element);
       const readableIndex = handles.add(new CopyEnd(readable, shared));
       const writableIndex = handles.add(new CopyEnd(writable, shared));
       return BigInt(readableIndex) | (BigInt(writableIndex) << 32n);
@@ -62,7 +60,7 @@ export function compileCopy(options: CopyOptions): (cx: GuestContext) => CoreFun
         trap(`a ${type.kind} in a waitable set was read or written synchronously`);
       }
       const length = isStream ? toU32(count) : 1;
-      const buffer = new GuestBuffer(cx, element, toU32(ptr), length);
+      const buffer = new CopyBuffer(cx, element, toU32(ptr), length);
       startCopy(end, toU32(index), buffer, instance);
       instance.guest.meter.pay(instance.guest.copyUnits);
       instance.guest.copyUnits = 0;
@@ -75,7 +73,7 @@ export function compileCopy(options: CopyOptions): (cx: GuestContext) => CoreFun
 function startCopy(
   end: CopyEnd,
   index: number,
-  buffer: GuestBuffer,
+  buffer: CopyBuffer,
   { guest }: ComponentInstance,
 ): void {
   const { shared, eventCode: code } = end;

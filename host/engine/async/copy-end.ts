@@ -84,11 +84,6 @@ export class CopyEnd extends Waitable {
     this.shared.cancel(copy, this.hasPendingEvent);
   }
 
-  /** Its guest is gone: the other end, which may be the host's, learns of it. */
-  endWithGuest(): void {
-    this.shared.drop();
-  }
-
   drop(): void {
     if (this.#state === "copying" || this.#state === "cancelling") {
       trap(`an end of a ${this.type.kind} was dropped, which has a copy under way`);

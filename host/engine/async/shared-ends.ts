@@ -6,8 +6,6 @@
 // Q3. A read or write of a stream that waits goes on with what is left of its buffer until its guest takes the event.
 // Q4. A component does not copy to itself what has to be lifted: `realloc` would run in the midst of the call.
 
-import type { ComponentInstance } from "../canonical/component-instance.ts";
-import type { Guest } from "../canonical/guest.ts";
 import { trap } from "../canonical/trap.ts";
 import type { ValueType } from "../component/types.ts";
 import { copyElements, isNumber } from "./copy-buffer.ts";
@@ -27,14 +25,11 @@ export interface Copy {
 
 abstract class Shared {
   readonly element: ValueType | null;
-  /** The guest that writes; undefined where the host does. */
-  readonly guest: Guest | undefined;
   protected pending: Copy | undefined;
   protected isDropped = false;
 
-  constructor(element: ValueType | null, guest: Guest | undefined) {
+  constructor(element: ValueType | null) {
     this.element = element;
-    this.guest = guest;
   }
 
   /** Whoever waits is told, and waits no more. */
@@ -57,8 +52,7 @@ abstract class Shared {
   }
 
   protected requireOther(pending: CopyBuffer, other: CopyBuffer): void {
-    const instance: ComponentInstance | undefined = other.instance;
-    if (instance === undefined || instance !== pending.instance) return;
+    if (other.instance !== pending.instance) return;
     if (this.element !== null && !isNumber(this.element)) {
       trap("a component reads what it writes itself, and only numbers can be copied so");
     }

@@ -1,4 +1,3 @@
-import { CopyEnd } from "../async/copy-end.ts";
 import { Entrance } from "../async/entrance.ts";
 import type { Task } from "../async/task.ts";
 import type { Guest } from "./guest.ts";
@@ -48,11 +47,9 @@ export class ComponentInstance {
 
   dropHostResources(): void {
     for (const entry of this.handles.clear()) {
+      if (!(entry instanceof ResourceHandle) || !entry.owns) continue;
       try {
-        if (entry instanceof CopyEnd) entry.endWithGuest();
-        else if (entry instanceof ResourceHandle && entry.owns) {
-          this.guest.resourceType(entry.resource).dropHostObject?.(entry.rep);
-        }
+        this.guest.resourceType(entry.resource).dropHostObject?.(entry.rep);
       } catch (cause) {
         // A bug of the host, to be seen as such: but neither the other resources nor whoever ends
         // the guest may be left waiting for it.

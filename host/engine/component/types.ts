@@ -68,6 +68,6 @@ export interface FuncType {
  * | option | undefined or the value; where the inner type is itself an option, `{ tag: "none" }` or `{ tag: "some", val }` |
  * | result | `{ tag: "ok" \| "err", val? }` |
  * | own, borrow | the host's object for resources of the host; a `GuestResource` for resources of the guest |
- * | stream, future | from a guest, a `SharedStream` or `SharedFuture` to be read by a `HostReader`; to it, a `HostStream` or `HostFuture`, or what it came as |
+ * | stream, future | a `SharedStream` or `SharedFuture`: components of one guest pass them on to each other, the host has none |
  */
 export type ComponentValue = unknown;
