@@ -28,6 +28,33 @@ test("lets one entry through that is larger than a second's worth, and has it pa
   expect(passing(allowance, 500, startNs + 4n * SECOND_NS + SECOND_NS / 2n)).toBe(1);
 });
 
+test("what is logged without asking is paid for, and puts off the rest for a second at most", () => {
+  const allowance = LogAllowance.of(1_000);
+  const startNs = 5n * SECOND_NS;
+  allowance.charge(500, startNs);
+  expect(passing(allowance, 100, startNs)).toBe(5);
+  for (let count = 0; count < 100; count += 1) allowance.charge(500, startNs);
+  expect(passing(allowance, 100, startNs + SECOND_NS)).toBe(0);
+  expect(passing(allowance, 100, startNs + SECOND_NS + SECOND_NS / 2n)).toBe(5);
+});
+
+test("what is charged takes nothing from what is owed already", () => {
+  const allowance = LogAllowance.of(1_000);
+  const startNs = 5n * SECOND_NS;
+  passing(allowance, 10_000, startNs);
+  allowance.charge(1, startNs);
+  expect(passing(allowance, 100, startNs + 9n * SECOND_NS)).toBe(0);
+});
+
+test("what may be owed passes until two seconds' worth are", () => {
+  const allowance = LogAllowance.of(1_000);
+  const startNs = 5n * SECOND_NS;
+  expect(passing(allowance, 100, startNs)).toBe(10);
+  let owing = 0;
+  while (allowance.takeOwing(100, startNs)) owing += 1;
+  expect(owing).toBe(10);
+});
+
 test("a new rate holds from the next entry on, also for whoever shares it", () => {
   const allowance = LogAllowance.of(1_000);
   const shared = LogAllowance.from(allowance.shared);

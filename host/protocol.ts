@@ -145,7 +145,7 @@ export interface InvocationUsage {
   readonly memoryBytes: number;
   /** Reads, writes and listings. */
   readonly stateOperations: number;
-  /** Of the messages that it logged. */
+  /** Of the messages that it logged, and of what the host said at its end. */
   readonly logBytes: number;
   /** Beyond the limits of its log. */
   readonly logEntriesDropped: number;

@@ -5,13 +5,16 @@ import { cut } from "./cut.ts";
 
 /** What an entry counts against the tenant's rate beside its message: about what it costs to pass it on. */
 const ENTRY_BYTES = 200;
+/** Of why a call ended, where the tenant has logged too much already: the code, and how its message begins. */
+const SHORT_BYTES = 200;
 
 // What the calls of one instance write into their function's log.
 //
 // F1. A message is cut at its limit. Of one call so many entries pass, and of a tenant so many bytes a second;
 //     what does not pass is counted, and said in the log.
 // F2. What the host itself says at the end of a call, at most two entries, passes always: why it ended, and what
-//     is missing.
+//     is missing. It counts like the rest, and puts off what is logged later; where that is too much
+//     already, why the call ended is said in few words.
 export class FunctionLog {
   readonly #app: AppIdentity;
   readonly #limits: AppLimits;
@@ -33,7 +36,7 @@ export class FunctionLog {
     this.#emit = options.emit;
   }
 
-  /** Of the messages of this call that passed. */
+  /** Of the messages of this call that passed, and of what the host said at its end. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -71,10 +74,23 @@ export class FunctionLog {
   /** The call ends: says what is missing, and why it ended where that is worth an entry (F2). */
   end(invocation: Invocation, failure: string | undefined): void {
     if (this.#dropped > 0) {
-      this.#pass(invocation, "warn", `[${this.#dropped} log entries dropped: ${this.#limit()}]`);
+      const missing = `[${this.#dropped} log entries dropped: ${this.#limit()}]`;
+      this.#say(invocation, "warn", missing, missing);
     }
     if (failure === undefined) return;
-    this.#pass(invocation, "error", cut(failure, this.#limits.logMessageBytesMax));
+    const { logMessageBytesMax } = this.#limits;
+    const short = cut(failure, Math.min(SHORT_BYTES, logMessageBytesMax));
+    this.#say(invocation, "error", cut(failure, logMessageBytesMax), short);
+  }
+
+  /** Passes always (F2): as it is, or short. */
+  #say(invocation: Invocation, level: LogLevel, message: string, short: string): void {
+    const isWhole = this.#allowance.takeOwing(ENTRY_BYTES + Buffer.byteLength(message));
+    const text = isWhole ? message : short;
+    const bytes = Buffer.byteLength(text);
+    if (!isWhole) this.#allowance.charge(ENTRY_BYTES + bytes);
+    this.#bytes += bytes;
+    this.#pass(invocation, level, text);
   }
 
   #limit(): string {
