@@ -1,6 +1,6 @@
 import { hash, randomUUID } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { link, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { HostError } from "../errors.ts";
 import { errno, toHostError } from "./file-error.ts";
@@ -36,7 +36,12 @@ export class ArtifactFolder {
 
   /** Makes a staged file an artifact. */
   async adopt(staged: StagedFile): Promise<void> {
-    await this.#place(staged.path, staged.sha256);
+    await this.#place(staged.path, staged.sha256, rename);
+  }
+
+  /** Makes a file that lies elsewhere on this disk an artifact as well, as it is and without a copy; nothing where it is gone. */
+  async link(path: string, sha256: string): Promise<void> {
+    await this.#place(path, sha256, linkIfMissing);
   }
 
   /** Keeps some bytes; answers their hash. What is there already is written again only where it was damaged. */
@@ -47,7 +52,7 @@ export class ArtifactFolder {
     try {
       const file = await open(path, "wx", 0o600);
       await writeAndSync(file, bytes);
-      await this.#place(path, sha256);
+      await this.#place(path, sha256, rename);
     } catch (error) {
       await rm(path, { force: true });
       throw toHostError(error);
@@ -84,12 +89,16 @@ export class ArtifactFolder {
     return join(this.#directory, sha256.slice(0, 2), sha256);
   }
 
-  async #place(from: string, sha256: string): Promise<void> {
+  async #place(
+    from: string,
+    sha256: string,
+    move: (from: string, to: string) => Promise<void>,
+  ): Promise<void> {
     const path = this.#path(sha256);
     const folder = dirname(path);
     try {
       const created = await mkdir(folder, { recursive: true, mode: 0o700 });
-      await rename(from, path);
+      await move(from, path);
       await syncDirectory(folder);
       if (created === undefined) return;
       // Each folder that is new is an entry of the one above.
@@ -99,6 +108,15 @@ export class ArtifactFolder {
     } catch (error) {
       throw toHostError(error);
     }
+  }
+}
+
+/** What is there already stays. */
+async function linkIfMissing(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to);
+  } catch (error) {
+    if (!["ENOENT", "EEXIST"].includes(errno(error) ?? "")) throw error;
   }
 }
 

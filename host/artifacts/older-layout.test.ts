@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -68,7 +68,30 @@ test("a component that is gone or was damaged is its app's loss, and nobody else
   writeFileSync(join(path, damaged.slice(0, 2), damaged), "other bytes");
   await leaveOlderLayout(path, store, [app("acme", "0".repeat(64), damaged, sound)]);
   expect(Buffer.from(await store.of("acme").read(sound)).toString()).toBe("sound");
-  await expect(store.of("acme").read(damaged)).rejects.toMatchObject({ code: "ARTIFACT_DAMAGED" });
+  await expect(store.of("acme").read(damaged)).rejects.toMatchObject({
+    code: "ARTIFACT_DAMAGED",
+    message: `the artifact ${damaged} has changed on disk`,
+  });
+});
+
+test("no component is written again: a full disk has no room for a second one", async () => {
+  const { path, store } = await openStore();
+  const name = keep(path, "large");
+  const file = join(name.slice(0, 2), name);
+  const { ino } = statSync(join(path, file));
+  await leaveOlderLayout(path, store, [app("acme", name), app("beta", name)]);
+  for (const tenant of ["acme", "beta"]) {
+    expect(statSync(join(path, "tenants", tenant, file)).ino).toBe(ino);
+  }
+});
+
+test("what an interrupted start gave its tenant already stays as it is", async () => {
+  const { path, store } = await openStore();
+  const name = keep(path, "kept");
+  await store.of("acme").put(Buffer.from("kept"));
+  writeFileSync(join(path, name.slice(0, 2), name), "damaged since");
+  await leaveOlderLayout(path, store, [app("acme", name)]);
+  expect(Buffer.from(await store.of("acme").read(name)).toString()).toBe("kept");
 });
 
 test("nothing is done where nothing is left of that time, or twice", async () => {

@@ -1,15 +1,15 @@
-import { readdir, readFile, rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { AppRecord } from "./app-record.ts";
 import type { ArtifactStore } from "./artifact-store.ts";
-import { errno } from "./file-error.ts";
 
 const FOLDER = /^[0-9a-f]{2}$/u;
 
 /**
  * Earlier hosts kept what all tenants had as one file each: `<directory>/<2 hex>/<sha256>`. Gives each
- * tenant its components, and removes the rest: plans and modules are made again from them. Does
- * nothing where there is nothing of that time; what was interrupted is done again by the next start.
+ * tenant its components, and removes the rest: plans and modules are made again from them. They are
+ * linked as they are, one file under a name for each tenant: a disk that is nearly full has no room for copies,
+ * and what is damaged stays what it was. Does nothing where there is nothing of that time; what was interrupted is done again by the next start.
  */
 export async function leaveOlderLayout(
   directory: string,
@@ -20,18 +20,9 @@ export async function leaveOlderLayout(
   if (older.length === 0) return;
   for (const { tenantId, revisions } of apps) {
     for (const { revisionId } of revisions) {
-      const component = await readIfThere(join(directory, revisionId.slice(0, 2), revisionId));
-      if (component !== undefined) await store.of(tenantId).put(component);
+      const component = join(directory, revisionId.slice(0, 2), revisionId);
+      await store.of(tenantId).link(component, revisionId);
     }
   }
   for (const name of older) await rm(join(directory, name), { recursive: true });
-}
-
-async function readIfThere(path: string): Promise<Uint8Array | undefined> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    if (errno(error) === "ENOENT") return undefined;
-    throw error;
-  }
 }
