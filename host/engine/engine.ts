@@ -41,7 +41,7 @@ export interface Engine {
 export interface Bounds {
   /** Linear memory of all its core instances: past it, `memory.grow` answers -1, as for any full memory. */
   readonly memoryBytesMax: number;
-  /** Asked before its memories get so many bytes more, within that; false is as for a full memory. */
+  /** Asked before its memories get so many bytes more, within that, or the engine for its handles; false is as for a full memory. */
   readonly takeMemory?: (bytes: number) => boolean;
   /**
    * Called whenever the guest has computed for a while, start functions included: some ten microseconds, or at
@@ -186,7 +186,7 @@ export interface Instance {
   readonly isDead: boolean;
   /** Of all its calls: about one for each instruction, for those that only may have run, too. */
   readonly fuelUsed: number;
-  /** Linear memory of all its core instances, in bytes; of a frozen one, what is kept of it. */
+  /** Linear memory of all its core instances, in bytes; of a frozen one, what is kept of it. And of many handles, what these take. */
   readonly memoryBytes: number;
 }
 

@@ -24,7 +24,7 @@ export class ComponentInstance {
   constructor(guest: Guest, parent: ComponentInstance | undefined) {
     this.guest = guest;
     this.parent = parent;
-    this.handles = new HandleTable(guest.limits.handlesMax);
+    this.handles = new HandleTable(guest);
   }
 
   /** Enters this instance, and those around it that the caller is not inside of already. */

@@ -13,10 +13,10 @@ import type { Bounds } from "../engine.ts";
 import { Scheduler } from "../async/scheduler.ts";
 import { ComponentInstance } from "./component-instance.ts";
 import type { ResourceType } from "./resources.ts";
-import { uncatchableTrap } from "./trap.ts";
+import { trap, uncatchableTrap } from "./trap.ts";
 
 export interface GuestLimits {
-  /** Handles (resources, subtasks, waitable sets) that one component instance may hold at once. */
+  /** Handles (resources, subtasks, waitable sets, ends) that its component instances may hold at once, together. */
   readonly handlesMax: number;
   /**
    * JavaScript memory, about, that the values of one call may take when they are lifted. A list may
@@ -32,6 +32,11 @@ export const DEFAULT_GUEST_LIMITS: GuestLimits = {
   liftedBytesMax: 128 * 1024 * 1024,
   subtasksMax: 1000,
 };
+
+/** JavaScript memory of one with what it stands for, as measured: a waitable set, or an end with a copy under way. */
+const HANDLE_BYTES = 512;
+/** Memory for handles is taken for so many at once. Guests hold a few: the first of them are not counted. */
+const HANDLES_STEP = 128;
 
 const UNBOUNDED: Bounds = { memoryBytesMax: Infinity, onFuelSpent: () => undefined };
 
@@ -51,6 +56,9 @@ export class Guest {
   copiesUnderWay = 0;
   /** Of fuel, for what was copied and is not paid for yet. */
   copyUnits = 0;
+  #handleCount = 0;
+  /** There is memory for so many: it is not given back before the guest ends. */
+  #handlesPaid = HANDLES_STEP;
   #failure: GuestFailure | undefined;
   #isClosed = false;
   /** More than one where a component of the guest waits in a call from another. */
@@ -71,6 +79,26 @@ export class Guest {
 
   get isClosed(): boolean {
     return this.#isClosed;
+  }
+
+  /** Memory taken for handles, and what they stand for. */
+  get handleBytes(): number {
+    return (this.#handlesPaid - HANDLES_STEP) * HANDLE_BYTES;
+  }
+
+  /** For one more, in any table. */
+  takeHandle(): void {
+    const { handlesMax } = this.limits;
+    if (this.#handleCount >= handlesMax) trap(`more than ${handlesMax} handles in one instance`);
+    if (this.#handleCount >= this.#handlesPaid) {
+      if (!this.meter.takeBytes(HANDLES_STEP * HANDLE_BYTES)) trap("no memory for more handles");
+      this.#handlesPaid += HANDLES_STEP;
+    }
+    this.#handleCount += 1;
+  }
+
+  giveHandlesBack(count: number): void {
+    this.#handleCount -= count;
   }
 
   createComponentInstance(parent?: ComponentInstance): ComponentInstance {

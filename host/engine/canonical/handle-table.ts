@@ -1,18 +1,20 @@
+import type { Guest } from "./guest.ts";
 import { trap } from "./trap.ts";
 
 // The handles of one component instance: small integers that stand for what it may use.
 //
 // H1. Index 0 is never a handle. A freed index is given out again, the last freed first.
-// H2. An index that is not in the table traps; the table never holds more than its limit.
+// H2. An index that is not in the table traps.
+// H3. Each handle is one of those that the guest may have in all its tables (`Guest.takeHandle`).
 export class HandleTable {
-  readonly #entriesMax: number;
+  readonly #guest: Guest;
   /** Made with the first handle: most component instances never hold one. */
   #entries: (object | undefined)[] | undefined;
   #free: number[] | undefined;
   #count = 0;
 
-  constructor(entriesMax: number) {
-    this.#entriesMax = entriesMax;
+  constructor(guest: Guest) {
+    this.#guest = guest;
   }
 
   get count(): number {
@@ -24,9 +26,7 @@ export class HandleTable {
   }
 
   add(entry: object): number {
-    if (this.#count >= this.#entriesMax) {
-      trap(`more than ${this.#entriesMax} handles in one component instance`);
-    }
+    this.#guest.takeHandle();
     this.#count += 1;
     this.#entries ??= [undefined];
     const index = this.#free?.pop() ?? this.#entries.length;
@@ -38,6 +38,7 @@ export class HandleTable {
     const entry = this.get(index);
     (this.#entries ??= [])[index] = undefined;
     (this.#free ??= []).push(index);
+    this.#guest.giveHandlesBack(1);
     this.#count -= 1;
     return entry;
   }
@@ -47,6 +48,7 @@ export class HandleTable {
     const entries = (this.#entries ?? []).filter((entry) => entry !== undefined);
     this.#entries = undefined;
     this.#free = undefined;
+    this.#guest.giveHandlesBack(this.#count);
     this.#count = 0;
     return entries;
   }

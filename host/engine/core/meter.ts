@@ -77,7 +77,12 @@ export class Meter implements HookTarget {
   }
 
   #mayHave(pages: number): boolean {
-    return this.#bounds.takeMemory?.(pages * PAGE_BYTES) ?? true;
+    return this.takeBytes(pages * PAGE_BYTES);
+  }
+
+  /** For what the engine keeps at the wish of the guest, beside its memories; false as for a full memory. */
+  takeBytes(bytes: number): boolean {
+    return this.#bounds.takeMemory?.(bytes) ?? true;
   }
 
   /** Makes a core instance pay, and then runs its start function. */

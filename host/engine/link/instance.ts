@@ -53,7 +53,8 @@ export class LinkedInstance implements Instance {
   get memoryBytes(): number {
     const linked = (this.#linking?.memories ?? []).map(({ memory }) => memory.buffer.byteLength);
     const frozen = (this.#frozen?.memories ?? []).map(({ keptBytes }) => keptBytes);
-    return [...linked, ...frozen].reduce((sum, bytes) => sum + bytes, 0);
+    const handleBytes = (this.#linking ?? this.#frozen)?.guest.handleBytes ?? 0;
+    return [...linked, ...frozen].reduce((sum, bytes) => sum + bytes, handleBytes);
   }
 
   get fuelUsed(): number {
