@@ -36,8 +36,8 @@ export class InstanceScope implements Timed {
   #gate = new OutputGate();
   #stateOperations = 0;
   #sequence = 0;
-  /** It waits for nothing but its turn. */
-  #isAside = false;
+  /** What it waits for, and for nothing else: all that of it asks meanwhile shares it. */
+  #turn: Promise<void> | undefined;
   /** When it was first asked to wait where it could not, in this slice. */
   #unyieldingSinceUs: number | undefined;
   #cpuMs = 0;
@@ -129,12 +129,18 @@ export class InstanceScope implements Timed {
 
   /** The guest is put aside until it is its turn. */
   async yielded(): Promise<void> {
+    this.#turn ??= this.#nextTurn();
+    const turn = this.#turn;
+    await turn;
+    // Its call may have ended meanwhile, and the next one wait for another.
+    if (this.#turn === turn) this.#turn = undefined;
+  }
+
+  #nextTurn(): Promise<void> {
     assert(this.#invocation !== undefined);
     const { weight, sequence } = this.#invocation;
     this.#computing ??= { tenantId: this.app.tenantId, weight, sequence };
-    this.#isAside = true;
-    await this.#turns.next(this.#computing);
-    this.#isAside = false;
+    return this.#turns.next(this.#computing);
   }
 
   /** By the processor's clock: a thread that does not get the processor is not the guest's doing. */
@@ -152,7 +158,7 @@ export class InstanceScope implements Timed {
 
   /** The guest waits: for its turn, or for something outside its thread. */
   suspended(): void {
-    if (!this.#isAside) {
+    if (this.#turn === undefined) {
       this.#stopComputing();
       // What it has asked for leaves at the end of this turn.
       this.#turns.giveWay();
@@ -176,6 +182,7 @@ export class InstanceScope implements Timed {
   end(): void {
     this.#clock.stop(this);
     this.#stopComputing();
+    this.#turn = undefined;
     this.#invocation = undefined;
   }
 

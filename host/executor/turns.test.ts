@@ -125,11 +125,12 @@ test("what comes in goes first for no longer than a slice", async () => {
   expect(await orderBeside(new Turns(0))).toBe("gwww");
 });
 
-test("a guest that left while it waited takes no turn of others", async () => {
+test("a guest that left while it waited waits no longer, and takes no turn of others", async () => {
   const turns = new Turns(1);
   const gone = { tenantId: "t", weight: 1, sequence: 1 };
-  void turns.next(gone);
+  const waited = turns.next(gone);
   turns.leave(gone);
+  await expect(waited).resolves.toBeUndefined();
   const other = turns.next({ tenantId: "t", weight: 1, sequence: 2 });
   await expect(other).resolves.toBeUndefined();
 });

@@ -1,3 +1,5 @@
+import assert from "node:assert/strict";
+
 /** A guest that computes, as its turns know it. */
 export interface Computing {
   readonly tenantId: string;
@@ -56,11 +58,12 @@ export class Turns {
     this.#givesWay = true;
   }
 
-  /** Resolves when the guest goes on. */
+  /** Resolves when the guest goes on, or leaves. A guest waits for one turn at a time. */
   next({ tenantId, weight, sequence }: Computing): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const tenant = this.#join(tenantId, weight);
-    const { alternating } = tenant;
+    const { alternating, ready, behind } = tenant;
+    assert(!ready.has(sequence) && !behind.has(sequence));
     if (alternating.size < ALTERNATING_MAX) alternating.add(sequence);
     if (alternating.has(sequence)) this.#makeReady(tenant, sequence, resolve);
     else tenant.behind.set(sequence, resolve);
@@ -72,8 +75,10 @@ export class Turns {
     const tenant = this.#tenants.get(tenantId);
     if (tenant === undefined) return;
     const { alternating, ready, behind } = tenant;
+    const leave = behind.get(sequence) ?? ready.get(sequence);
     behind.delete(sequence);
     ready.delete(sequence);
+    leave?.();
     if (!alternating.delete(sequence)) return;
     for (const [first, resolve] of behind) {
       behind.delete(first);

@@ -60,6 +60,8 @@ export class Scheduler {
   /** From here on blocked tasks go on (S3). `reject` is called when the guest fails meanwhile. */
   open(call: HostCall): void {
     this.#call = call;
+    this.#stretches = 0;
+    this.#isAwaitingTurn = false;
   }
 
   close(): void {
@@ -128,6 +130,10 @@ export class Scheduler {
     this.#deliverAll();
     for (const blocked of this.#woken) {
       if (this.#call === undefined || this.#isAwaitingTurn) return;
+      if (this.#stretches === STRETCHES_MAX) {
+        this.#awaitTurn();
+        return;
+      }
       this.#woken.delete(blocked);
       if (!blocked.isReady()) {
         // What it was woken for is gone, and may be another's.
@@ -135,7 +141,6 @@ export class Scheduler {
         continue;
       }
       this.#stretches += 1;
-      if (this.#stretches === STRETCHES_MAX) this.#awaitTurn();
       this.#guest.resumed();
       blocked.task.goOn(blocked, undefined, false);
       if (this.#depth > 0) return;
