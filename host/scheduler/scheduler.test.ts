@@ -607,6 +607,9 @@ async function aheadOf(running: Scheduler, flood: number, steps: string): Promis
   return ahead;
 }
 
+/** On a machine that has hardly any time for them, too. */
+const BURNS_DEADLINE_MS = 120_000;
+
 describe("tenants that want more than there is", () => {
   test("take turns: a flood does not hold up who comes late", async () => {
     const running = await start();
@@ -627,11 +630,12 @@ describe("tenants that want more than there is", () => {
     let isContended = true;
     for (const [tenantId, { weight }] of Object.entries(tenants)) {
       running.setTenant(tenantId, { ...tenantLimits, weight });
-      running.deploy(deployed({ identity: { ...identity, tenantId } }));
+      const app = { identity: { ...identity, tenantId }, deadlineMs: BURNS_DEADLINE_MS };
+      running.deploy(deployed(app));
       await running.invoke(call("echo", "", { tenantId }));
     }
     for (const tenantId of ["light", "heavy"] as const) {
-      const counts = { light: 200, heavy: 800 };
+      const counts = { light: 50, heavy: 200 };
       let left = counts[tenantId];
       for (let index = 0; index < counts[tenantId]; index += 1) {
         const count = async (): Promise<void> => {
@@ -648,7 +652,7 @@ describe("tenants that want more than there is", () => {
     const share = usedUs.heavy / (usedUs.light + usedUs.heavy);
     expect(share).toBeGreaterThan(0.6);
     expect(share).toBeLessThan(0.9);
-  });
+  }, 150_000);
 });
 
 test.runIf(process.platform === "linux")(
