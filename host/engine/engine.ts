@@ -24,7 +24,7 @@ export interface Engine {
   /** Makes a component runnable again, from what `compile` gave to be stored. */
   load(stored: LoadableComponent): CompiledComponent;
 
-  /** Whether `load` can do without the bytes of a module, because this engine has compiled it lately. */
+  /** Whether `load` can do without the bytes of a module: one that all share, and this engine has compiled lately. */
   hasModule(sha256: string): boolean;
 
   /** Does ahead what the first `instantiate` of a component would do for all of them. */

@@ -9,6 +9,7 @@ declare namespace WebAssembly {
 
   class Module {
     constructor(bytes: Uint8Array);
+    static customSections(module: Module, name: string): readonly ArrayBuffer[];
     static exports(
       module: Module,
     ): readonly { readonly name: string; readonly kind: ExternalKind }[];

@@ -65,9 +65,10 @@ export class UsedModules {
         ? this.#cache.rewritten(uploadedSha256, this.#limits, () => this.#rewrite(uploaded))
         : this.#rewrite(uploaded, owner);
     const { sha256 } = rewritten;
+    const before = this.#byHash.get(sha256);
     // What is compiled already was looked at before.
-    if (!this.#cache.has(sha256)) requireCompilable(uploaded);
-    const used = this.#byHash.get(sha256) ?? this.#compile(rewritten, owner === undefined);
+    if (before === undefined && !this.#cache.has(sha256)) requireCompilable(uploaded);
+    const used = before ?? this.#compile(rewritten, owner === undefined);
     this.#byHash.set(sha256, used);
     this.#byIndex.set(index, used);
     return used.interface;

@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import type { ModuleInterface } from "../component/build-plan.ts";
 import type { CompileLimits } from "../engine.ts";
+import { isOwned } from "./owned-module.ts";
 
 /** What a core module became at upload. */
 export interface RewrittenModule extends Pick<ModuleInterface, "makes" | "globals"> {
@@ -9,9 +10,10 @@ export interface RewrittenModule extends Pick<ModuleInterface, "makes" | "global
 }
 
 /**
- * Compiled core modules by the SHA-256 of their bytes, and what those that all owners share were rewritten
+ * The core modules that all owners share: compiled, by the SHA-256 of their bytes, and what they were rewritten
  * to, by that of what was uploaded. The language runtime is the same module in nearly every app: it is
- * rewritten and compiled once, and its machine code is shared by all threads.
+ * rewritten and compiled once, and its machine code is shared by all threads. What is one owner's is not
+ * kept: how long its next upload takes would tell how many modules others have uploaded since.
  */
 export class ModuleCache {
   readonly #modules = new Map<string, WebAssembly.Module>();
@@ -42,7 +44,7 @@ export class ModuleCache {
   /** Throws `WebAssembly.CompileError`. `sha256` must be that of the bytes. */
   compile(sha256: string, bytes: Uint8Array): WebAssembly.Module {
     const module = this.#modules.get(sha256) ?? new WebAssembly.Module(bytes);
-    keep(this.#modules, sha256, module, MODULES_MAX);
+    if (!isOwned(module)) keep(this.#modules, sha256, module, MODULES_MAX);
     return module;
   }
 }
@@ -62,7 +64,7 @@ function keep<T>(items: Map<string, T>, key: string, item: T, countMax: number):
   }
 }
 
-/** Machine code of a language runtime takes some megabytes: enough for those in use, and no more. */
+/** Machine code of a language runtime takes some megabytes: enough for all of them, and no more. */
 const MODULES_MAX = 16;
 /** Their bytes: the runtimes of the SDK, and what links them, are six. */
 const REWRITTEN_MAX = 8;

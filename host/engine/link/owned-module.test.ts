@@ -91,3 +91,13 @@ test("what is shared is rewritten once for each thread, and holds nothing of the
   expect(two?.[1]).not.toBe(one?.[1]);
   expect(one?.[0]?.buffer.byteLength).toBe(one?.[0]?.byteLength);
 });
+
+test("what is not shared is not kept for the next upload, whose time would tell of others'", () => {
+  const engine = createEngine();
+  const ownership = { owner: "a", isShared };
+  const { stored } = engine.compile(component, testWorld, testLimits, ownership);
+  expect(stored.modules.map(({ sha256 }) => engine.hasModule(sha256))).toEqual([true, false]);
+  const loading = createEngine();
+  loading.load(stored);
+  expect(stored.modules.map(({ sha256 }) => loading.hasModule(sha256))).toEqual([true, false]);
+});

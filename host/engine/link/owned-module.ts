@@ -22,5 +22,10 @@ export function ownModule(module: Uint8Array, owner: string): Uint8Array {
   return writer.written;
 }
 
+/** Whether it is one owner's alone. */
+export function isOwned(code: WebAssembly.Module): boolean {
+  return WebAssembly.Module.customSections(code, MARK).length > 0;
+}
+
 /** With its header, and some to spare. */
 const MARK_BYTES = 64;
