@@ -86,6 +86,7 @@ export interface CompileLimits {
   readonly componentBytesMax: number;
   readonly nestingDepthMax: number;
   readonly coreModulesMax: number;
+  /** Parts of types: each type, field, case and name, and each 64 characters of a name. */
   readonly typeNodesMax: number;
   readonly definitionsMax: number;
   readonly nameBytesMax: number;

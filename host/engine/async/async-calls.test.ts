@@ -13,6 +13,9 @@ import { Task } from "./task.ts";
 import { EVENT_CODES } from "./waitable-set.ts";
 
 const utf8 = { stringEncoding: "utf8" } as const;
+/** As a plan numbers the type of its results. */
+const U32_NUMBER = 1;
+const lifted = { ...utf8, async: true, resultNumber: U32_NUMBER } as const;
 const EXIT = 0;
 const YIELD = 1;
 
@@ -26,12 +29,13 @@ function unexpected(): never {
 
 /** Runs one call of `f: async func() -> u32` whose core functions are given. */
 function run(cx: GuestContext, core: CoreFunction, callback: CoreFunction = unexpected): unknown {
-  const exported = compileAsyncExport(func({}, u32, { async: true }), { ...utf8, async: true });
+  const exported = compileAsyncExport(func({}, u32, { async: true }), lifted);
   return exported.call({ cx, core, callback, postReturn: undefined }, []);
 }
 
 function returning(cx: GuestContext, type: ValueType = u32): SyncCoreFunction {
-  return compileTaskReturn(type, utf8)(cx);
+  const resultNumber = type === u32 ? U32_NUMBER : U32_NUMBER + 1;
+  return compileTaskReturn(type, { ...utf8, resultNumber })(cx);
 }
 
 /** What ended the guest, whichever way it came out. */
@@ -415,7 +419,7 @@ async function cancelled(
 ): Promise<{ readonly resolutions: readonly unknown[]; readonly wentOn: boolean }> {
   const { cx } = guest;
   const caller = guest.guest.createComponentInstance();
-  const exported = compileAsyncExport(func({}, u32, { async: true }), { ...utf8, async: true });
+  const exported = compileAsyncExport(func({}, u32, { async: true }), lifted);
   const resolutions: unknown[] = [];
   const { promise, resolve } = Promise.withResolvers<void>();
   guest.guest.scheduler.open({ reject: () => {} });

@@ -5,12 +5,13 @@ import { compileLoad } from "../canonical/load-value.ts";
 import type { StringEncoding } from "../canonical/strings.ts";
 import { createCoreGuest } from "../canonical/testing/core-guest.ts";
 import type { CoreGuest } from "../canonical/testing/core-guest.ts";
-import type { EndValueType } from "../component/plan.ts";
 import type { EndKind, EndSide } from "../component/syntax.ts";
+import { NO_TYPE } from "../component/types.ts";
 import type { ComponentValue, ValueType } from "../component/types.ts";
 import { list, option, string, u32, u8 } from "../component/wit-types.ts";
 import * as builtins from "./builtins.ts";
 import { compileCopy, endCancel, endDrop, endNew } from "./copy-builtins.ts";
+import { ElementLayouts } from "./copy-element.ts";
 import { endType, liftEnd, lowerEnd } from "./copy-end.ts";
 import { EVENT_CODES } from "./waitable-set.ts";
 
@@ -19,20 +20,33 @@ const COMPLETED = 0;
 const DROPPED = 1;
 const CANCELLED = 2;
 
+type EndValue = Extract<ValueType, { readonly kind: EndKind }>;
+
+const elementTypes = new Map<number, ValueType>();
+
+/** The type of a stream or future, with the number of its element, as a plan has it. */
+function ofEnd(kind: EndKind, element: ValueType | null): EndValue {
+  if (element === null) return { kind, element, elementNumber: NO_TYPE };
+  const known = Array.from(elementTypes).find(([, type]) => type === element)?.[0];
+  const elementNumber = known ?? elementTypes.size + 1;
+  elementTypes.set(elementNumber, element);
+  return { kind, element, elementNumber };
+}
+
 function progress(count: number, result: number): number {
   return result | (count << 4);
 }
 
 /** One side of a stream or future, in the hands of one component instance. */
 class End {
-  readonly #type: EndValueType;
+  readonly #type: EndValue;
   readonly #side: EndSide;
   readonly index: number;
   readonly cx: GuestContext;
   readonly #encoding: StringEncoding;
 
   constructor(
-    type: EndValueType,
+    type: EndValue,
     side: EndSide,
     cx: GuestContext,
     index: number,
@@ -56,7 +70,11 @@ class End {
 
   /** A read or write, whichever this end does. */
   copy(ptr: number, count = 1, isAsync = true): ReturnType<CoreFunction> {
-    return compileCopy(this.#options(isAsync))(this.cx)(this.index, ptr, count);
+    return compileCopy(this.#options(isAsync), new ElementLayouts(elementTypes))(this.cx)(
+      this.index,
+      ptr,
+      count,
+    );
   }
 
   cancel(): unknown {
@@ -99,7 +117,7 @@ interface Pair {
 
 /** The readable end was passed on from the component that made both to another one. */
 function open(kind: EndKind, element: ValueType | null): Pair {
-  const type: EndValueType = { kind, element };
+  const type = ofEnd(kind, element);
   const producer = createCoreGuest();
   const consumer = createCoreGuest({ guest: producer.guest });
   const both = BigInt(endNew(producer.cx.instance, type)() ?? 0);
@@ -155,8 +173,8 @@ describe("a stream", () => {
   });
 
   test("carries ends of streams, which move", () => {
-    const pair = open("stream", { kind: "stream", element: u8 });
-    const inner = BigInt(endNew(pair.producer.cx.instance, { kind: "stream", element: u8 })() ?? 0);
+    const pair = open("stream", ofEnd("stream", u8));
+    const inner = BigInt(endNew(pair.producer.cx.instance, ofEnd("stream", u8))() ?? 0);
     const index = Number(inner & 0xffff_ffffn);
     pair.producer.cx.memory.view().setUint32(64, index, true);
     expect(pair.reader.copy(64)).toBe(BLOCKED);
@@ -335,16 +353,14 @@ describe("a trap is", () => {
       "an end of another type",
       "stream",
       u8,
-      ({ reader }) =>
-        liftEnd(reader.cx, reader.index, endType({ kind: "stream", element: u32 }, "readable")),
+      ({ reader }) => liftEnd(reader.cx, reader.index, endType(ofEnd("stream", u32), "readable")),
       /another type/u,
     ],
     [
       "the writable end as a value",
       "stream",
       u8,
-      ({ writer }) =>
-        liftEnd(writer.cx, writer.index, endType({ kind: "stream", element: u8 }, "readable")),
+      ({ writer }) => liftEnd(writer.cx, writer.index, endType(ofEnd("stream", u8), "readable")),
       /another type/u,
     ],
     [
@@ -353,7 +369,7 @@ describe("a trap is", () => {
       u8,
       ({ reader }) => [
         reader.copy(0, 1),
-        liftEnd(reader.cx, reader.index, endType({ kind: "stream", element: u8 }, "readable")),
+        liftEnd(reader.cx, reader.index, endType(ofEnd("stream", u8), "readable")),
       ],
       /under way/u,
     ],
@@ -379,7 +395,7 @@ describe("a trap is", () => {
 
   test("what is no number and stays in its component", () => {
     const producer = createCoreGuest();
-    const type: EndValueType = { kind: "stream", element: string };
+    const type = ofEnd("stream", string);
     const both = BigInt(endNew(producer.cx.instance, type)() ?? 0);
     const reader = new End(type, "readable", producer.cx, Number(both & 0xffff_ffffn), "utf8");
     const writer = new End(type, "writable", producer.cx, Number(both >> 32n), "utf8");
@@ -392,7 +408,7 @@ describe("a trap is", () => {
 
   test("an end too many", () => {
     const { cx, guest } = createCoreGuest({ limits: { handlesMax: 5 } });
-    const make = endNew(cx.instance, { kind: "stream", element: u8 });
+    const make = endNew(cx.instance, ofEnd("stream", u8));
     make();
     make();
     expect(make).toThrow(WebAssembly.RuntimeError);

@@ -92,6 +92,11 @@ export class CopyBuffer {
     return this.#cx.instance;
   }
 
+  /** Whether its elements are lifted or lowered, one by one (M2). */
+  get isLifted(): boolean {
+    return this.#element !== undefined && !this.#element.isNumber;
+  }
+
   get progress(): number {
     return this.#progress;
   }

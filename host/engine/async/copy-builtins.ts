@@ -12,26 +12,26 @@ import type {
 import { guarded, requireMayLeave } from "../canonical/leave.ts";
 import type { StringEncoding } from "../canonical/strings.ts";
 import { trap } from "../canonical/trap.ts";
-import type { EndValueType } from "../component/plan.ts";
+import type { NumberedEnd } from "../component/plan.ts";
 import type { EndSide } from "../component/syntax.ts";
 import { BLOCKED } from "./builtins.ts";
 import { CopyBuffer } from "./copy-buffer.ts";
-import { compileElement } from "./copy-element.ts";
+import type { ElementLayout } from "./copy-buffer.ts";
+import type { ElementLayouts } from "./copy-element.ts";
 import { CopyEnd, endType, requireEnd } from "./copy-end.ts";
 import { COPY_RESULTS, SharedFuture, SharedStream } from "./shared-ends.ts";
 import type { CopyResult } from "./shared-ends.ts";
 import { requireTask } from "./waitable-set.ts";
 
 /** Both ends: the readable one in the lower half. */
-export function endNew(instance: ComponentInstance, type: EndValueType): SyncCoreFunction {
+export function endNew(instance: ComponentInstance, type: NumberedEnd): SyncCoreFunction {
   const readable = endType(type, "readable");
   const writable = endType(type, "writable");
   return () =>
     guarded(instance, () => {
       requireMayLeave(instance);
       const { handles } = instance;
-      const shared =
-        type.kind === "stream" ? new SharedStream(type.element) : new SharedFuture(type.element);
+      const shared = type.kind === "stream" ? new SharedStream() : new SharedFuture();
       const readableIndex = handles.add(new CopyEnd(readable, shared));
       const writableIndex = handles.add(new CopyEnd(writable, shared));
       return BigInt(readableIndex) | (BigInt(writableIndex) << 32n);
@@ -39,16 +39,19 @@ export function endNew(instance: ComponentInstance, type: EndValueType): SyncCor
 }
 
 export interface CopyOptions {
-  readonly type: EndValueType;
+  readonly type: NumberedEnd;
   readonly side: EndSide;
   readonly stringEncoding: StringEncoding;
   readonly async: boolean;
 }
 
 /** Compiled once for each plan. Where it is not asynchronous, it is to be wrapped with `WebAssembly.Suspending`. */
-export function compileCopy(options: CopyOptions): (cx: GuestContext) => CoreFunction {
+export function compileCopy(
+  options: CopyOptions,
+  elements: ElementLayouts,
+): (cx: GuestContext) => CoreFunction {
   const type = endType(options.type, options.side);
-  const element = compileElement(options.type.element, options.stringEncoding);
+  let element: ElementLayout | undefined;
   const isStream = type.kind === "stream";
   return (cx) => (index, ptr, count) =>
     guarded(cx.instance, () => {
@@ -60,6 +63,7 @@ export function compileCopy(options: CopyOptions): (cx: GuestContext) => CoreFun
         trap(`a ${type.kind} in a waitable set was read or written synchronously`);
       }
       const length = isStream ? toU32(count) : 1;
+      element ??= elements.layout(type.elementNumber, options.stringEncoding);
       const buffer = new CopyBuffer(cx, element, toU32(ptr), length);
       startCopy(end, toU32(index), buffer, instance);
       instance.guest.meter.pay(instance.guest.copyUnits);

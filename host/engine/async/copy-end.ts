@@ -9,25 +9,24 @@
 import type { ComponentInstance } from "../canonical/component-instance.ts";
 import type { GuestContext } from "../canonical/guest-context.ts";
 import { trap } from "../canonical/trap.ts";
-import type { EndValueType } from "../component/plan.ts";
-import type { EndKind, EndSide } from "../component/syntax.ts";
+import type { NumberedEnd } from "../component/plan.ts";
+import type { EndSide } from "../component/syntax.ts";
 import { COPY_RESULTS, SharedFuture, SharedStream } from "./shared-ends.ts";
 import type { Copy, CopyResult } from "./shared-ends.ts";
 import { EVENT_CODES, Waitable } from "./waitable-set.ts";
 import type { GuestEvent } from "./waitable-set.ts";
 
-/** The type of an end, compared by `key`. */
-export interface EndType {
-  readonly kind: EndKind;
+/** The type of an end. */
+export interface EndType extends NumberedEnd {
   readonly side: EndSide;
-  readonly value: EndValueType;
-  /** Equal for structurally equal types of ends. */
-  readonly key: string;
 }
 
-export function endType(value: EndValueType, side: EndSide): EndType {
-  const { kind } = value;
-  return { kind, side, value, key: `${side} ${JSON.stringify(value)}` };
+export function endType({ kind, elementNumber }: NumberedEnd, side: EndSide): EndType {
+  return { kind, side, elementNumber };
+}
+
+function isSameEnd(a: EndType, b: EndType): boolean {
+  return a.kind === b.kind && a.side === b.side && a.elementNumber === b.elementNumber;
 }
 
 const CODES = {
@@ -99,7 +98,7 @@ export class CopyEnd extends Waitable {
 export function requireEnd(instance: ComponentInstance, index: number, type: EndType): CopyEnd {
   const entry = instance.handles.get(index);
   if (!(entry instanceof CopyEnd)) trap(`a handle of another kind, not an end of a ${type.kind}`);
-  if (entry.type.key !== type.key) {
+  if (!isSameEnd(entry.type, type)) {
     trap(`a handle of another type, not the ${type.side} end of such a ${type.kind}`);
   }
   return entry;

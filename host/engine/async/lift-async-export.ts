@@ -22,7 +22,7 @@ import { compileLiftedResult, compileSequence } from "../canonical/signature.ts"
 import type { LiftedResult, Sequence } from "../canonical/signature.ts";
 import type { StringEncoding } from "../canonical/strings.ts";
 import { trap } from "../canonical/trap.ts";
-import type { ComponentValue, FuncType, ValueType } from "../component/types.ts";
+import type { ComponentValue, FuncType, TypeNumber, ValueType } from "../component/types.ts";
 import type { Blocked } from "./scheduler.ts";
 import { NO_EVENT, TASK_CANCELLED, WaitableSet } from "./waitable-set.ts";
 import type { GuestEvent } from "./waitable-set.ts";
@@ -43,6 +43,7 @@ export interface AsyncLiftOptions {
   readonly stringEncoding: StringEncoding;
   /** Whether it is lifted with the option async, and says by `task.return` what it returns. */
   readonly async: boolean;
+  readonly resultNumber: TypeNumber;
 }
 
 /** Who calls, and what it wants to know. */
@@ -63,12 +64,12 @@ export interface AsyncLiftedExport {
 }
 
 export function compileAsyncExport(type: FuncType, options: AsyncLiftOptions): AsyncLiftedExport {
-  const { stringEncoding } = options;
+  const { stringEncoding, resultNumber } = options;
   const types = type.params.map((param) => param.type);
   const lift: CompiledLift = {
     params: compileSequence(types, stringEncoding, FLAT_PARAMS_MAX),
     result: options.async ? undefined : compileLiftedResult(type.result, stringEncoding),
-    signature: options.async ? { resultKey: resultKey(type.result), stringEncoding } : undefined,
+    signature: options.async ? { resultNumber, stringEncoding } : undefined,
   };
   const start = (export_: AsyncCoreExport, caller: AsyncCaller): Task =>
     new LiftedCall(lift, export_, caller).start();
@@ -299,22 +300,18 @@ export function requireWaitableSet(entry: object): WaitableSet {
 /** `canon task.return`, compiled once for each plan. Binds to the context of its own options. */
 export function compileTaskReturn(
   result: ValueType | null,
-  options: { readonly stringEncoding: StringEncoding },
+  options: { readonly stringEncoding: StringEncoding; readonly resultNumber: TypeNumber },
 ): (cx: GuestContext) => SyncCoreFunction {
-  const { stringEncoding } = options;
+  const { stringEncoding, resultNumber } = options;
   const values = compileSequence(result === null ? [] : [result], stringEncoding, FLAT_PARAMS_MAX);
-  const key = resultKey(result);
-  // Nearly always the same one: its key is compared once.
-  let checked: AsyncSignature | undefined;
   return (cx) =>
     (...flat: CoreValue[]) =>
       guarded(cx.instance, () => {
         requireMayLeave(cx.instance);
         const task = cx.instance.task;
         const signature = task?.signature ?? trap("task.return outside an asynchronous call");
-        if (signature !== checked) {
-          if (signature.resultKey !== key) trap("task.return with another type than the call's");
-          checked = signature;
+        if (signature.resultNumber !== resultNumber) {
+          trap("task.return with another type than the call's");
         }
         requireSameOptions(task?.cx, cx, signature.stringEncoding === stringEncoding);
         cx.startLifting();
@@ -332,8 +329,4 @@ function requireSameOptions(
   if (lifted.memory !== returned.memory || !isSameEncoding) {
     trap("task.return with another memory or string encoding than the call's");
   }
-}
-
-function resultKey(type: ValueType | null): string {
-  return JSON.stringify(type);
 }

@@ -7,8 +7,7 @@
 // Q4. A component does not copy to itself what has to be lifted: `realloc` would run in the midst of the call.
 
 import { trap } from "../canonical/trap.ts";
-import type { ValueType } from "../component/types.ts";
-import { copyElements, isNumber } from "./copy-buffer.ts";
+import { copyElements } from "./copy-buffer.ts";
 import type { CopyBuffer } from "./copy-buffer.ts";
 
 export const COPY_RESULTS = { completed: 0, dropped: 1, cancelled: 2 } as const;
@@ -24,13 +23,8 @@ export interface Copy {
 }
 
 abstract class Shared {
-  readonly element: ValueType | null;
   protected pending: Copy | undefined;
   protected isDropped = false;
-
-  constructor(element: ValueType | null) {
-    this.element = element;
-  }
 
   /** Whoever waits is told, and waits no more. */
   protected finishPending(result: CopyResult): void {
@@ -52,8 +46,7 @@ abstract class Shared {
   }
 
   protected requireOther(pending: CopyBuffer, other: CopyBuffer): void {
-    if (other.instance !== pending.instance) return;
-    if (this.element !== null && !isNumber(this.element)) {
+    if (other.instance === pending.instance && other.isLifted) {
       trap("a component reads what it writes itself, and only numbers can be copied so");
     }
   }

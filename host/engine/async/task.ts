@@ -2,13 +2,12 @@ import type { ComponentInstance } from "../canonical/component-instance.ts";
 import type { GuestContext } from "../canonical/guest-context.ts";
 import type { StringEncoding } from "../canonical/strings.ts";
 import { trap } from "../canonical/trap.ts";
-import type { ComponentValue } from "../component/types.ts";
+import type { ComponentValue, TypeNumber } from "../component/types.ts";
 import type { Blocked } from "./scheduler.ts";
 
 /** What `task.return` is checked against: a guest may only return what the running call promises. */
 export interface AsyncSignature {
-  /** Equal for structurally equal result types. */
-  readonly resultKey: string;
+  readonly resultNumber: TypeNumber;
   readonly stringEncoding: StringEncoding;
 }
 

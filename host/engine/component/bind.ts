@@ -4,6 +4,7 @@ import type { Entity, InstanceEntity, ResolvedType, ScopeType, TypeEntity } from
 import { quoteName } from "./names.ts";
 import { malformed, unsupported } from "./reader.ts";
 import { resolveType } from "./resolve-types.ts";
+import type { TypeMaking } from "./resolve-types.ts";
 import { Scope } from "./scope.ts";
 import type { AliasSyntax, Declaration, ExternTypeSyntax } from "./syntax.ts";
 import { isSameFunc, isSameValue } from "./type-equality.ts";
@@ -17,8 +18,7 @@ import type { ResourceId } from "./types.ts";
  * N1. The outcome has exactly the names that were declared: a user of it cannot reach further ones.
  * N2. A mismatch is reported, and binding goes on as if it fitted: all problems are found in one pass.
  */
-export interface Binding {
-  readonly budget: Budget;
+export interface Binding extends TypeMaking {
   readonly report: (problem: string) => void;
   /** Stands for a resource that was not supplied. */
   readonly freshResource: () => ResourceId;
@@ -108,7 +108,7 @@ function bindDeclaration(
   switch (declaration.kind) {
     case "type": {
       if (declaration.type.kind === "resource") throw unsupported("a resource type here", offset);
-      const type = resolveType(declaration.type, scope, binding.budget, offset);
+      const type = resolveType(declaration.type, scope, binding, offset);
       scope.add({ sort: "type", type });
       return;
     }

@@ -54,7 +54,7 @@ export class Budget {
     }
   }
 
-  /** What is made anew, or copied into the plan. One for each type, field, case, name of an enum or flag, and parameter. */
+  /** What is made anew, or copied into the plan. One for each type, field, case, name of an enum or flag, and parameter, and for each 64 characters of a name. */
   spendTypeNodes(count: number, offset?: number): void {
     this.#typeNodes += count;
     if (this.#typeNodes > this.limits.typeNodesMax) {

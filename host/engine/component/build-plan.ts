@@ -28,9 +28,9 @@ import type {
   CoreExportReference,
   CoreImport,
   CoreImportSource,
-  EndValueType,
   LiftPlan,
   LinkStep,
+  NumberedEnd,
   Plan,
   TrampolinePlan,
 } from "./plan.ts";
@@ -47,8 +47,10 @@ import type {
   NamedSortIndex,
   TypeSyntax,
 } from "./syntax.ts";
+import { TypeNumbers } from "./type-numbers.ts";
 import { containsPointer } from "./type-parts.ts";
-import type { ResourceId, ValueType } from "./types.ts";
+import { NO_TYPE } from "./types.ts";
+import type { ResourceId, TypeNumber, ValueType } from "./types.ts";
 
 /**
  * Instantiates a component in the abstract: walks its definitions, and those of the components it
@@ -98,7 +100,8 @@ interface InstanceInMaking {
 }
 
 interface SizedEnd {
-  readonly type: EndValueType;
+  readonly type: NumberedEnd;
+  readonly element: ValueType | null;
   readonly nodes: number;
 }
 
@@ -118,6 +121,8 @@ class Planner {
   readonly #steps: LinkStep[] = [];
   readonly #componentInstances: { readonly parent: number | null }[] = [];
   readonly #lifts: LiftPlan[] = [];
+  readonly #elements = new Map<TypeNumber, ValueType>();
+  readonly #typeNumbers: TypeNumbers;
   readonly #contexts = new Map<string, number>();
   #coreInstanceCount = 0;
   #memoryCount = 0;
@@ -130,6 +135,7 @@ class Planner {
     this.#moduleAt = moduleAt;
     this.#check = check;
     this.#budget = budget;
+    this.#typeNumbers = new TypeNumbers(budget);
     this.#nextResource = check.firstFreeResource;
   }
 
@@ -150,6 +156,7 @@ class Planner {
       hostResources: this.#check.hostResources,
       steps: this.#steps,
       lifts: this.#lifts,
+      elements: Array.from(this.#elements, ([number, type]) => ({ number, type })),
       exports,
       memoryPages: this.#memoryPages,
       canFreeze: this.#canFreeze,
@@ -313,6 +320,7 @@ class Planner {
   #binding(report: (problem: string) => void): Binding {
     return {
       budget: this.#budget,
+      typeNumbers: this.#typeNumbers,
       report,
       freshResource: () => this.#freshResource(),
     };
@@ -438,7 +446,8 @@ class Planner {
 
   #defineType(syntax: TypeSyntax, instance: InstanceInMaking, offset: number): ResolvedType {
     if (syntax.kind !== "resource") {
-      return resolveType(syntax, instance.scope, this.#budget, offset);
+      const making = { budget: this.#budget, typeNumbers: this.#typeNumbers };
+      return resolveType(syntax, instance.scope, making, offset);
     }
     return this.#defineResource(syntax.destructor, instance, offset);
   }
@@ -489,6 +498,9 @@ class Planner {
           stringEncoding: options.stringEncoding,
           context: this.#context(instance, references.memory, references.realloc),
           async: options.async,
+          resultNumber: options.async
+            ? this.#typeNumbers.numberOf(type.type.result, type.nodes)
+            : NO_TYPE,
           postReturn,
           callback,
         };
@@ -623,10 +635,10 @@ class Planner {
       }
       case "end-new": {
         const { kind } = definition;
-        const type = this.#endValueType(definition, scope, offset);
+        const { type } = this.#endType(definition, scope, offset);
         return () => ({
           kind,
-          type: this.#planned(type, offset),
+          type,
           componentInstance: this.#instanceNumber(instance),
         });
       }
@@ -634,22 +646,22 @@ class Planner {
         return this.#endCopy(definition, instance, offset);
       case "end-cancel": {
         const { kind, side, async } = definition;
-        const type = this.#endValueType(definition, scope, offset);
+        const { type } = this.#endType(definition, scope, offset);
         return () => ({
           kind,
           side,
           async,
-          type: this.#planned(type, offset),
+          type,
           componentInstance: this.#instanceNumber(instance),
         });
       }
       case "end-drop": {
         const { kind, side } = definition;
-        const type = this.#endValueType(definition, scope, offset);
+        const { type } = this.#endType(definition, scope, offset);
         return () => ({
           kind,
           side,
-          type: this.#planned(type, offset),
+          type,
           componentInstance: this.#instanceNumber(instance),
         });
       }
@@ -694,8 +706,9 @@ class Planner {
     }
     return () => {
       const context = this.#context(instance, memory, null);
+      const resultNumber = this.#typeNumbers.numberOf(result, value?.nodes ?? 0);
       this.#budget.spendTypeNodes(value?.nodes ?? 0, offset);
-      return { kind: "task-return", result, stringEncoding, context };
+      return { kind: "task-return", result, resultNumber, stringEncoding, context };
     };
   }
 
@@ -711,37 +724,36 @@ class Planner {
     if (postReturn !== null || callback !== null) {
       throw malformed("expected no post-return and no callback for a copy", offset);
     }
-    const type = this.#endValueType(definition, scope, offset);
+    const end = this.#endType(definition, scope, offset);
     const { memory, realloc } = this.#memoryOptions(options, scope, offset);
-    const { element } = type.type;
-    this.#budget.spendTypeWalk(type.nodes, offset);
+    const { type, element } = end;
+    this.#budget.spendTypeWalk(end.nodes, offset);
     if (element !== null && memory === null) throw malformed("expected the option memory", offset);
     if (side === "readable" && realloc === null && element !== null && containsPointer(element)) {
       throw malformed("expected the option realloc", offset);
     }
-    return () => ({
-      kind,
-      side,
-      async,
-      stringEncoding,
-      type: this.#planned(type, offset),
-      context: this.#context(instance, memory, realloc),
-    });
+    return () => {
+      this.#planElement(end, offset);
+      const context = this.#context(instance, memory, realloc);
+      return { kind, side, async, stringEncoding, type, context };
+    };
   }
 
-  #endValueType(
+  #endType(
     { end, type: index }: { readonly end: EndKind; readonly type: number },
     scope: Scope,
     offset: number,
   ): SizedEnd {
     const { type, nodes } = resolveReference(index, scope, offset);
     if (type.kind !== end) throw malformed(`expected the type of a ${end}`, offset);
-    return { type, nodes };
+    const { element, elementNumber } = type;
+    return { type: { kind: end, elementNumber }, element, nodes };
   }
 
-  #planned({ type, nodes }: SizedEnd, offset: number): EndValueType {
+  #planElement({ type, element, nodes }: SizedEnd, offset: number): void {
+    if (element === null || this.#elements.has(type.elementNumber)) return;
     this.#budget.spendTypeNodes(nodes, offset);
-    return type;
+    this.#elements.set(type.elementNumber, element);
   }
 
   #memoryOptions(

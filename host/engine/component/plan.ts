@@ -1,5 +1,5 @@
-import type { ResourceId, FuncType, ValueType } from "./types.ts";
-import type { EndSide, StringEncoding } from "./syntax.ts";
+import type { ResourceId, FuncType, TypeNumber, ValueType } from "./types.ts";
+import type { EndKind, EndSide, StringEncoding } from "./syntax.ts";
 
 /**
  * A component ready to be linked: nested components are dissolved into one list of steps over core
@@ -16,6 +16,8 @@ export interface Plan {
   readonly hostResources: readonly HostResourcePlan[];
   readonly steps: readonly LinkStep[];
   readonly lifts: readonly LiftPlan[];
+  /** What is copied through streams and futures: each type once. */
+  readonly elements: readonly { readonly number: TypeNumber; readonly type: ValueType }[];
   /** The exports of the world. */
   readonly exports: readonly { readonly name: string; readonly lift: number }[];
   /** What the memories of all core instances begin with, in pages of 64 KiB. */
@@ -25,7 +27,7 @@ export interface Plan {
 }
 
 /** Counted up whenever the meaning of a stored plan changes: an old one must be compiled again. */
-export const PLAN_FORMAT = 3;
+export const PLAN_FORMAT = 4;
 
 /** As a plan is stored and posted: who passes it on need not read it. */
 export function writePlan(plan: Plan): string {
@@ -97,8 +99,11 @@ export type LinkStep =
     }
   | { readonly kind: "trampoline"; readonly trampoline: TrampolinePlan };
 
-/** The type of a stream or future, one of whose ends a built-in is about. */
-export type EndValueType = Extract<ValueType, { readonly kind: "stream" | "future" }>;
+/** The type of a stream or future, one of whose ends a built-in is about: the same where both are. */
+export interface NumberedEnd {
+  readonly kind: EndKind;
+  readonly elementNumber: TypeNumber;
+}
 
 /** A core function that the engine makes. `context` names a step, `componentInstance` an instance. */
 export type TrampolinePlan =
@@ -127,6 +132,7 @@ export type TrampolinePlan =
   | {
       readonly kind: "task-return";
       readonly result: ValueType | null;
+      readonly resultNumber: TypeNumber;
       readonly stringEncoding: StringEncoding;
       readonly context: number;
     }
@@ -152,12 +158,12 @@ export type TrampolinePlan =
     }
   | {
       readonly kind: "end-new";
-      readonly type: EndValueType;
+      readonly type: NumberedEnd;
       readonly componentInstance: number;
     }
   | {
       readonly kind: "end-copy";
-      readonly type: EndValueType;
+      readonly type: NumberedEnd;
       readonly side: EndSide;
       readonly async: boolean;
       readonly stringEncoding: StringEncoding;
@@ -165,14 +171,14 @@ export type TrampolinePlan =
     }
   | {
       readonly kind: "end-cancel";
-      readonly type: EndValueType;
+      readonly type: NumberedEnd;
       readonly side: EndSide;
       readonly async: boolean;
       readonly componentInstance: number;
     }
   | {
       readonly kind: "end-drop";
-      readonly type: EndValueType;
+      readonly type: NumberedEnd;
       readonly side: EndSide;
       readonly componentInstance: number;
     }
@@ -203,6 +209,8 @@ export interface LiftPlan {
   readonly stringEncoding: StringEncoding;
   readonly context: number;
   readonly async: boolean;
+  /** Of the result of an asynchronously lifted one, for `task.return`. */
+  readonly resultNumber: TypeNumber;
   readonly postReturn: CoreExportReference | null;
   readonly callback: CoreExportReference | null;
 }

@@ -4,16 +4,26 @@ import type { ResolvedType, SizedFunc, SizedValue } from "./entity.ts";
 import { malformed } from "./reader.ts";
 import type { Scope } from "./scope.ts";
 import type { TypeReference, TypeSyntax, ValueTypeSyntax } from "./syntax.ts";
-import type { Field, PrimitiveKind, ResourceId, ValueType } from "./types.ts";
+import type { TypeNumbers } from "./type-numbers.ts";
+import type { Field, PrimitiveKind, ResourceId, TypeNumber, ValueType } from "./types.ts";
 
 // Types as trees: every index replaced by what it stands for.
 //
 // Parts are shared in memory, but whoever walks a type meets a shared part once for each use: a few
 // nested pairs stand for a million parts. So each type carries its expanded size, and is refused by
-// that size before anything walks it.
+// that size before anything walks it. A long name counts as several parts: types are compared, and written into
+// plans, with their names.
 
 /** Lifting and lowering recurse into a type; this many levels fit on any stack. */
 const VALUE_DEPTH_MAX = 100;
+
+/** A name of so many characters is one part more. */
+const NAME_PART_LENGTH = 64;
+
+export interface TypeMaking {
+  readonly budget: Budget;
+  readonly typeNumbers: TypeNumbers;
+}
 
 const PRIMITIVE_TYPES = new Map<PrimitiveKind, SizedValue>();
 
@@ -29,12 +39,12 @@ function primitive(kind: PrimitiveKind): SizedValue {
 export function resolveType(
   syntax: Exclude<TypeSyntax, { kind: "resource" }>,
   scope: Scope,
-  budget: Budget,
+  making: TypeMaking,
   offset: number,
 ): ResolvedType {
   switch (syntax.kind) {
     case "func":
-      return resolveFunc(syntax, new Parts(scope, budget, offset));
+      return resolveFunc(syntax, new Parts(scope, making, offset));
     case "instance":
     case "component":
       return { kind: syntax.kind, declarations: syntax.declarations, outer: scope.asOuter() };
@@ -51,7 +61,7 @@ export function resolveType(
     case "borrow":
     case "stream":
     case "future":
-      return resolveValue(syntax, new Parts(scope, budget, offset));
+      return resolveValue(syntax, new Parts(scope, making, offset));
     default:
       return unreachable(syntax);
   }
@@ -90,16 +100,18 @@ class Parts {
   readonly offset: number;
   readonly #scope: Scope;
   readonly #budget: Budget;
+  readonly #typeNumbers: TypeNumbers;
 
-  constructor(scope: Scope, budget: Budget, offset: number) {
+  constructor(scope: Scope, { budget, typeNumbers }: TypeMaking, offset: number) {
     this.#scope = scope;
     this.#budget = budget;
+    this.#typeNumbers = typeNumbers;
     this.offset = offset;
   }
 
   type(reference: TypeReference): ValueType {
     const part = resolveReference(reference, this.#scope, this.offset);
-    this.names(1);
+    this.#spend(1);
     this.nodes += part.nodes;
     if (this.nodes > this.#budget.limits.typeNodesMax) {
       throw tooComplex(
@@ -123,7 +135,22 @@ class Parts {
     return resolveResource(index, this.#scope, this.offset).resource;
   }
 
-  names(count: number): void {
+  /** Those that are parts by themselves. */
+  names(names: readonly string[]): void {
+    this.#spend(names.length);
+    this.labels(names);
+  }
+
+  /** Those of parts that are counted already. */
+  labels(names: readonly string[]): void {
+    this.#spend(names.reduce((sum, name) => sum + Math.floor(name.length / NAME_PART_LENGTH), 0));
+  }
+
+  number(type: ValueType | null): TypeNumber {
+    return this.#typeNumbers.numberOf(type, this.nodes);
+  }
+
+  #spend(count: number): void {
     this.nodes += count;
     this.#budget.spendTypeNodes(count, this.offset);
   }
@@ -150,16 +177,14 @@ function resolveValue(syntax: ValueTypeSyntax, parts: Parts): SizedValue {
     case "tuple":
       return parts.sized({ kind: "tuple", types: syntax.types.map((type) => parts.type(type)) });
     case "variant":
+      parts.names(syntax.cases.map(({ name }) => name));
       return parts.sized({
         kind: "variant",
-        cases: syntax.cases.map(({ name, type }) => {
-          parts.names(1);
-          return { name, type: parts.optional(type) };
-        }),
+        cases: syntax.cases.map(({ name, type }) => ({ name, type: parts.optional(type) })),
       });
     case "enum":
     case "flags":
-      parts.names(syntax.names.length);
+      parts.names(syntax.names);
       return parts.sized({ kind: syntax.kind, names: syntax.names });
     case "option":
       return parts.sized({ kind: "option", type: parts.type(syntax.type) });
@@ -183,7 +208,8 @@ function resolveValue(syntax: ValueTypeSyntax, parts: Parts): SizedValue {
       if (syntax.kind === "stream" && element?.kind === "char") {
         throw malformed("expected no stream of the type char", parts.offset);
       }
-      return parts.sized({ kind: syntax.kind, element });
+      const elementNumber = parts.number(element);
+      return parts.sized({ kind: syntax.kind, element, elementNumber });
     }
     default:
       return unreachable(syntax);
@@ -204,6 +230,7 @@ function fields(
   syntax: readonly { readonly name: string; readonly type: TypeReference }[],
   parts: Parts,
 ): Field[] {
+  parts.labels(syntax.map(({ name }) => name));
   return syntax.map(({ name, type }) => ({ name, type: parts.type(type) }));
 }
 

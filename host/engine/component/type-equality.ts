@@ -9,7 +9,11 @@ export function isSameFunc(a: SizedFunc, b: SizedFunc, budget: Budget): boolean 
   return isSameFuncType(a.type, b.type);
 }
 
-export function isSameValue(a: SizedValue, b: SizedValue, budget: Budget): boolean {
+export function isSameValue(
+  a: Pick<SizedValue, "type" | "nodes">,
+  b: Pick<SizedValue, "type" | "nodes">,
+  budget: Budget,
+): boolean {
   budget.spendTypeWalk(Math.min(a.nodes, b.nodes));
   return isSameValueType(a.type, b.type);
 }

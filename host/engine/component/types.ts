@@ -7,6 +7,15 @@
  *     the same type exactly when their ids are equal.
  */
 
+/**
+ * Stands for a value type of one component, where types are compared while it runs: equal for structurally equal
+ * ones (`TypeNumbers`).
+ */
+export type TypeNumber = number;
+
+/** In place of the number of a type, where there is none. */
+export const NO_TYPE: TypeNumber = 0;
+
 /** Names one resource type of one component; given by the decoder, or by an interface declaration. */
 export type ResourceId = number;
 
@@ -47,7 +56,11 @@ export type ValueType =
   | { readonly kind: "result"; readonly ok: ValueType | null; readonly err: ValueType | null }
   | { readonly kind: "own"; readonly resource: ResourceId }
   | { readonly kind: "borrow"; readonly resource: ResourceId }
-  | { readonly kind: "stream" | "future"; readonly element: ValueType | null };
+  | {
+      readonly kind: "stream" | "future";
+      readonly element: ValueType | null;
+      readonly elementNumber: TypeNumber;
+    };
 
 export interface FuncType {
   readonly async: boolean;

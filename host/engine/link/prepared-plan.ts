@@ -1,6 +1,7 @@
 import { isSuspending, readPlan } from "../component/plan.ts";
 import type { CoreImport, CoreImportSource, LiftPlan, LinkStep, Plan } from "../component/plan.ts";
 import type { CompiledComponent } from "../engine.ts";
+import { ElementLayouts } from "../async/copy-element.ts";
 import { Freezer } from "./freezer.ts";
 import { prepareLift } from "./prepared-lift.ts";
 import type { PreparedLift } from "./prepared-lift.ts";
@@ -44,7 +45,10 @@ export function preparePlan(compiled: CompiledComponent): PreparedPlan {
   });
   const lifts = plan.lifts.map(prepareLift);
   const mayWait = contextsThatMayWait(plan);
-  const steps = plan.steps.map((step) => prepareStep(step, modules, lifts, mayWait));
+  const elements = new ElementLayouts(
+    new Map(plan.elements.map(({ number, type }) => [number, type])),
+  );
+  const steps = plan.steps.map((step) => prepareStep(step, modules, lifts, mayWait, elements));
   return {
     plan,
     steps,
@@ -58,6 +62,7 @@ function prepareStep(
   modules: readonly WebAssembly.Module[],
   lifts: readonly PreparedLift[],
   mayWait: (context: number) => boolean,
+  elements: ElementLayouts,
 ): PreparedStep {
   switch (step.kind) {
     case "core-instance":
@@ -69,7 +74,10 @@ function prepareStep(
         globals: step.globals,
       };
     case "trampoline":
-      return { kind: "trampoline", bind: prepareTrampoline(step.trampoline, lifts, mayWait) };
+      return {
+        kind: "trampoline",
+        bind: prepareTrampoline(step.trampoline, lifts, mayWait, elements),
+      };
     case "context":
     case "guest-resource":
       return step;

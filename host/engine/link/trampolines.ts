@@ -1,6 +1,7 @@
 import * as builtins from "../async/builtins.ts";
 import { compileComponentCall } from "../async/call-component.ts";
 import type { LoweredComponentCall } from "../async/call-component.ts";
+import type { ElementLayouts } from "../async/copy-element.ts";
 import { compileCopy, endCancel, endDrop, endNew } from "../async/copy-builtins.ts";
 import { compileTaskReturn } from "../async/lift-async-export.ts";
 import { compileAsyncLoweredImport } from "../async/lower-async-import.ts";
@@ -18,7 +19,7 @@ import type { PreparedAsyncLift, PreparedLift, PreparedSyncLift } from "./prepar
 export type BindTrampoline = (linking: Linking) => WebAssembly.ImportValue;
 
 /**
- * What a trampoline needs of its plan, compiled once; `lifts` are those of the same plan, and
+ * What a trampoline needs of its plan, compiled once; `lifts` and `elements` are those of the same plan, and
  * `mayWait` says of a context whether a call into its component instance may have to wait. Most functions
  * that a component imports are never called: each is compiled when it is called first.
  */
@@ -26,6 +27,7 @@ export function prepareTrampoline(
   plan: TrampolinePlan,
   lifts: readonly PreparedLift[],
   mayWait: (context: number) => boolean,
+  elements: ElementLayouts,
 ): BindTrampoline {
   switch (plan.kind) {
     case "lower-host":
@@ -42,7 +44,7 @@ export function prepareTrampoline(
     case "waitable-set-poll":
       return (linking) => builtins.waitableSetPoll(linking.context(plan.context), plan.cancellable);
     case "end-copy": {
-      const copy = compileCopy(plan);
+      const copy = compileCopy(plan, elements);
       return plan.async
         ? (linking) => copy(linking.context(plan.context))
         : (linking) => suspending(copy(linking.context(plan.context)));
