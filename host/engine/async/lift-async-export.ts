@@ -183,7 +183,10 @@ class LiftedCall {
     const settle = async (): Promise<void> => {
       try {
         const value = await returned;
-        if (!guest.isClosed && guest.failure === undefined) goOn(value);
+        if (guest.isClosed || guest.failure !== undefined) return;
+        // Its caller, which waits for this stretch, was put aside.
+        guest.resumed();
+        goOn(value);
       } catch (error) {
         this.#task.fail(error);
       }
@@ -252,8 +255,9 @@ class LiftedCall {
       () => set.hasPendingEvent,
       (isCancelled) => {
         set.stopWaiting(blocked);
-        this.#callBack(callback, isCancelled ? TASK_CANCELLED : (set.take() ?? NO_EVENT));
+        this.#callBack(callback, set.takeFor(isCancelled));
       },
+      () => set.passOn(),
     );
     set.startWaiting(blocked);
     if (set.hasPendingEvent) this.#instance.guest.scheduler.wake(blocked);
@@ -267,12 +271,17 @@ class LiftedCall {
   }
 
   /** Until it is ready, and no other call is in the instance. */
-  #block(isReady: () => boolean, goOn: (isCancelled: boolean) => void): Blocked {
+  #block(
+    isReady: () => boolean,
+    goOn: (isCancelled: boolean) => void,
+    passOn?: () => void,
+  ): Blocked {
     const { entrance } = this.#instance;
     const task = this.#task;
     const blocked = task.block({
       isReady: () => isReady() && entrance.isFree,
       isCancellable: true,
+      passOn,
       goOn: (isCancelled) => {
         entrance.hold(task);
         goOn(isCancelled);

@@ -7,10 +7,12 @@
 //     `realloc`, in which no stretch may be.
 // S3. A blocked task goes on only while a call of the host runs, so that a guest in no call takes no time.
 // S4. A call of the host in which nothing is ready and nothing is expected of the host would wait for good: it traps.
-// S5. After a hundred stretches without having left the thread to others, the guest waits for its turn.
+// S5. After a hundred blocked tasks that it went on with, or found not ready, the guest waits for its turn.
+// S6. Looking for who goes on is time of the guest, like the stretches before and after.
 
 import { trap } from "../canonical/trap.ts";
 import type { Meter } from "../core/meter.ts";
+import type { Entrance } from "./entrance.ts";
 import type { Task } from "./task.ts";
 
 /** A task that cannot go on now. */
@@ -19,6 +21,8 @@ export interface Blocked {
   readonly isReady: () => boolean;
   /** Whether it may go on before it is ready, in order to learn that it is cancelled. */
   readonly isCancellable: boolean;
+  /** It was woken and is not ready: what it was woken for may be another's. */
+  readonly passOn?: (() => void) | undefined;
   /** Its stretch has begun. */
   readonly goOn: (isCancelled: boolean) => void;
 }
@@ -37,18 +41,21 @@ interface HostCall {
   readonly reject: (cause: unknown) => void;
 }
 
-const STRETCHES_MAX = 100;
+const VISITS_MAX = 100;
 
 export class Scheduler {
   readonly #guest: ScheduledGuest;
   /** May be ready: whoever is in here is asked again. */
   readonly #woken = new Set<Blocked>();
+  /** Whoever was to go on there could not: another one may. */
+  readonly #passedOn = new Set<Entrance>();
   #deliveries: (() => void)[] = [];
   /** What the host still has to bring, or has brought and is not yet delivered. */
   #expected = 0;
   /** How many stretches run, nested in each other. */
   #depth = 0;
-  #stretches = 0;
+  /** Of blocked tasks, since the guest last waited for its turn. */
+  #visits = 0;
   #isTickDue = false;
   #isAwaitingTurn = false;
   #call: HostCall | undefined;
@@ -60,12 +67,13 @@ export class Scheduler {
   /** From here on blocked tasks go on (S3). `reject` is called when the guest fails meanwhile. */
   open(call: HostCall): void {
     this.#call = call;
-    this.#stretches = 0;
+    this.#visits = 0;
     this.#isAwaitingTurn = false;
   }
 
   close(): void {
     this.#call = undefined;
+    this.#guest.suspended();
   }
 
   /** The guest has failed, and the call of the host with it: nothing goes on. */
@@ -73,6 +81,7 @@ export class Scheduler {
     this.#call?.reject(cause);
     this.#call = undefined;
     this.#woken.clear();
+    this.#passedOn.clear();
     this.#deliveries = [];
   }
 
@@ -83,7 +92,8 @@ export class Scheduler {
   stretchEnds(): void {
     this.#depth -= 1;
     if (this.#depth > 0) return;
-    this.#guest.suspended();
+    // In a call, when it is known who goes on (S6).
+    if (this.#call === undefined) this.#guest.suspended();
     this.#tickLater();
   }
 
@@ -127,23 +137,38 @@ export class Scheduler {
 
   #tick(): void {
     if (this.#depth > 0) return;
-    this.#deliverAll();
+    this.#guest.resumed();
+    try {
+      this.#deliverAll();
+      this.#goOn();
+    } finally {
+      if (this.#depth === 0) this.#guest.suspended();
+    }
+  }
+
+  #goOn(): void {
+    // Once for all who could not: each looks through all who wait there.
+    for (const entrance of this.#passedOn) entrance.letIn();
+    this.#passedOn.clear();
     for (const blocked of this.#woken) {
       if (this.#call === undefined || this.#isAwaitingTurn) return;
-      if (this.#stretches === STRETCHES_MAX) {
+      if (this.#visits === VISITS_MAX) {
         this.#awaitTurn();
         return;
       }
+      this.#visits += 1;
       this.#woken.delete(blocked);
       if (!blocked.isReady()) {
-        // What it was woken for is gone, and may be another's.
-        blocked.task.instance.entrance.letIn();
+        blocked.passOn?.();
+        this.#passedOn.add(blocked.task.instance.entrance);
         continue;
       }
-      this.#stretches += 1;
-      this.#guest.resumed();
       blocked.task.goOn(blocked, undefined, false);
       if (this.#depth > 0) return;
+    }
+    if (this.#passedOn.size > 0) {
+      this.#tickLater();
+      return;
     }
     if (this.#call !== undefined && this.#expected === 0 && this.#woken.size === 0) {
       trap("the guest waits for an event that cannot come");
@@ -152,21 +177,18 @@ export class Scheduler {
 
   #deliverAll(): void {
     const deliveries = this.#deliveries;
-    if (deliveries.length === 0) return;
     this.#deliveries = [];
-    this.#guest.resumed();
     for (const deliver of deliveries) {
       this.#expected -= 1;
       deliver();
     }
-    this.#guest.suspended();
   }
 
   #awaitTurn(): void {
     this.#isAwaitingTurn = true;
     this.expect(this.#guest.meter.yielded(), () => {
       this.#isAwaitingTurn = false;
-      this.#stretches = 0;
+      this.#visits = 0;
     });
   }
 }

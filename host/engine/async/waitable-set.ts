@@ -4,6 +4,7 @@
 //     replaces it: events are computed when they are taken, and tell the newest state.
 // W2. A waitable is in at most one set; a set that holds any, or is waited for, cannot be dropped.
 // W3. Of those with an event, a set gives the one that has had it longest: none is starved.
+// W4. An event wakes one of the tasks that wait for the set: it takes it, or another one is woken in its place.
 
 import type { ComponentInstance } from "../canonical/component-instance.ts";
 import { trap } from "../canonical/trap.ts";
@@ -107,7 +108,7 @@ export class WaitableSet {
 
   hasEvent(member: Waitable): void {
     this.#eventful.add(member);
-    for (const blocked of this.#waiting) wake(blocked);
+    this.#wakeFirst();
   }
 
   hasNoEvent(member: Waitable): void {
@@ -123,7 +124,31 @@ export class WaitableSet {
     return undefined;
   }
 
-  /** The task waits for an event of this set: it is woken for each. */
+  /** For a task that goes on. What it leaves, the next one that waits is woken for (W4). */
+  takeFor(isCancelled: boolean): GuestEvent {
+    const event = isCancelled ? TASK_CANCELLED : (this.take() ?? NO_EVENT);
+    if (this.hasPendingEvent) this.#wakeFirst();
+    return event;
+  }
+
+  #wakeFirst(): void {
+    for (const blocked of this.#waiting) {
+      wake(blocked);
+      return;
+    }
+  }
+
+  /** Who was woken cannot go on now: another one may (W4). */
+  passOn(): void {
+    if (!this.hasPendingEvent) return;
+    for (const blocked of this.#waiting) {
+      if (!blocked.isReady()) continue;
+      wake(blocked);
+      return;
+    }
+  }
+
+  /** The task waits for an event of this set. */
   startWaiting(blocked: Blocked): void {
     this.#waiting.add(blocked);
   }
@@ -138,13 +163,14 @@ export class WaitableSet {
     return suspendUntil(task, {
       isReady: () => this.hasPendingEvent,
       isCancellable,
+      passOn: () => this.passOn(),
       onBlocked: (blocked) => {
         waiting = blocked;
         this.startWaiting(blocked);
       },
       onGoOn: (isCancelled) => {
         if (waiting !== undefined) this.stopWaiting(waiting);
-        return take(isCancelled ? TASK_CANCELLED : (this.take() ?? NO_EVENT));
+        return take(this.takeFor(isCancelled));
       },
     });
   }
@@ -162,6 +188,7 @@ function wake(blocked: Blocked): void {
 export interface StackWait<T> {
   readonly isReady: () => boolean;
   readonly isCancellable: boolean;
+  readonly passOn?: () => void;
   /** Whoever makes it ready has to know of it. */
   readonly onBlocked: (blocked: Blocked) => void;
   /** In the stretch that goes on, before the guest does. */
@@ -172,8 +199,7 @@ export interface StackWait<T> {
 export function suspendUntil<T>(task: Task, wait: StackWait<T>): Promise<T> {
   const { guest } = task.instance;
   const { promise, resolve } = Promise.withResolvers<boolean>();
-  const { isReady, isCancellable } = wait;
-  wait.onBlocked(task.block({ isReady, isCancellable, goOn: resolve }));
+  wait.onBlocked(task.block({ ...wait, goOn: resolve }));
   return guest.suspend(promise, wait.onGoOn, (cause) => guest.fail(cause));
 }
 
