@@ -7,7 +7,8 @@
 // M1. A merge settles after the fsync of its transaction. Merges run one after the other, each as one
 //     transaction; whoever has many deltas passes them in one batch.
 // M2. A transaction that fails (a full disk) leaves nothing: LMDB writes new pages first and then one
-//     meta page. The store goes on reading, and writing once there is space.
+//     meta page. The store goes on reading, and writing once there is space. What surely does not fit is refused
+//     before it comes to LMDB: where the pages of a large value do not fit, it damages its own memory.
 // M3. One process has the directory open for writing; a format that is newer is never touched.
 
 import { closeSync, existsSync, mkdirSync, openSync, statfsSync, writeSync } from "node:fs";
@@ -32,6 +33,12 @@ import { fromSystemError } from "./system-error.ts";
 
 /** LMDB's reader table: a slot of 64 bytes for each reader, and a header that this rounds up. */
 const READER_TABLE_BYTES = (READERS_MAX + 64) * 64;
+
+const NO_SPACE = "the store cannot be written: there is no space for it";
+/** Less than this has no pages of its own in LMDB. */
+const SMALL_BYTES = 2_000;
+/** For the pages of the tree above it. */
+const SPARE_BYTES = 64 * 1024;
 
 export interface EmbeddedStoreOptions {
   readonly directory: string;
@@ -125,24 +132,36 @@ export class EmbeddedStore implements Store {
   async #commit(deltas: readonly Delta[]): Promise<void> {
     const changed = this.#changed(deltas);
     if (changed.size === 0) return;
-    let bytes = 0;
+    const encoded = this.#encode(changed);
+    const bytes = encoded.reduce((sum, { value }) => sum + (value?.byteLength ?? 0), 0);
+    this.#requireSpace(bytes);
     try {
       await this.#environment.batch(() => {
-        for (const [key, entry] of changed) {
-          const keyBytes = Buffer.from(key);
-          if (entry.kind === "absent" && this.#tombstones === "reclaim") {
-            void this.#environment.remove(keyBytes);
-          } else {
-            const encoded = encodeEntry(entry);
-            bytes += encoded.byteLength;
-            void this.#environment.put(keyBytes, encoded);
-          }
+        for (const { key, value } of encoded) {
+          if (value === undefined) void this.#environment.remove(key);
+          else void this.#environment.put(key, value);
         }
       });
     } catch (cause) {
       throw commitError(await commitCause(cause), this.#directory, bytes);
     }
     this.#signals.announceCommit();
+  }
+
+  /** Undefined is for what is removed. */
+  #encode(
+    changed: ReadonlyMap<string, Entry>,
+  ): readonly { readonly key: Buffer; readonly value: Uint8Array | undefined }[] {
+    return Array.from(changed, ([name, entry]) => {
+      const isRemoved = entry.kind === "absent" && this.#tombstones === "reclaim";
+      return { key: Buffer.from(name), value: isRemoved ? undefined : encodeEntry(entry) };
+    });
+  }
+
+  /** Small writes, and removals, may fit into pages that the file has free. */
+  #requireSpace(bytes: number): void {
+    if (bytes <= SMALL_BYTES || freeBytes(this.#directory) >= bytes + SPARE_BYTES) return;
+    throw new KvsError("STORE_FULL", NO_SPACE);
   }
 
   /** The entries that the deltas change, merged with what is stored. */
@@ -243,9 +262,7 @@ async function commitCause(error: unknown): Promise<unknown> {
 function commitError(cause: unknown, directory: string, bytes: number): KvsError {
   const error = fromSystemError(cause, "the store cannot be written");
   const isFull = error.details["systemCode"] === EIO && freeBytes(directory) < spaceFor(bytes);
-  return isFull
-    ? new KvsError("STORE_FULL", "the store cannot be written: there is no space for it", { cause })
-    : error;
+  return isFull ? new KvsError("STORE_FULL", NO_SPACE, { cause }) : error;
 }
 
 /** LMDB reports a write that the disk took in part, as a nearly full one does, as an I/O error. */
