@@ -56,6 +56,27 @@ describe.runIf(canMountFileSystems)("a full disk", () => {
     expect(again.read("counter")).toEqual({ kind: "counter", value: BigInt(keys.length + 1) });
   });
 
+  test("takes many small writes at once, as long as the file has free pages for them", async () => {
+    const mounted = mountSmallFileSystem(4 * 1024 * 1024);
+    const directory = join(mounted, "state");
+    mkdirSync(directory);
+    const thread = await startStorageThread({ directory });
+    onTestFinished(() => thread.terminate());
+    const client = thread.client();
+    await client.write("gone", large, "durable");
+    await client.write("gone", { kind: "delete" }, "durable");
+    for (let index = 0; index < 4; index += 1) await client.write("counter", add, "durable");
+    try {
+      writeFileSync(join(mounted, "filler"), Buffer.alloc(4 * 1024 * 1024));
+    } catch {
+      // It has what there was.
+    }
+    const small: Mutation = { kind: "put", value: new Uint8Array(200).fill(7) };
+    const keys = Array.from({ length: 40 }, (_, index) => `small/${index}`);
+    await Promise.all(keys.map(async (key) => client.write(key, small, "durable")));
+    expect(client.list("small/", undefined, 1000).entries).toHaveLength(40);
+  });
+
   test("fails the gates of what was written and read in vain", async () => {
     const mounted = mountSmallFileSystem(4 * 1024 * 1024);
     const directory = join(mounted, "state");

@@ -7,8 +7,8 @@
 // M1. A merge settles after the fsync of its transaction. Merges run one after the other, each as one
 //     transaction; whoever has many deltas passes them in one batch.
 // M2. A transaction that fails (a full disk) leaves nothing: LMDB writes new pages first and then one
-//     meta page. The store goes on reading, and writing once there is space. What surely does not fit is refused
-//     before it comes to LMDB: where the pages of a large value do not fit, it damages its own memory.
+//     meta page. The store goes on reading, and writing once there is space. A large value is refused
+//     before it comes to LMDB where the disk has no space for it: LMDB would damage its own memory.
 // M3. One process has the directory open for writing; a format that is newer is never touched.
 
 import { closeSync, existsSync, mkdirSync, openSync, statfsSync, writeSync } from "node:fs";
@@ -35,10 +35,16 @@ import { fromSystemError } from "./system-error.ts";
 const READER_TABLE_BYTES = (READERS_MAX + 64) * 64;
 
 const NO_SPACE = "the store cannot be written: there is no space for it";
-/** Less than this has no pages of its own in LMDB. */
+/** A value of no more has no pages of its own in LMDB, and may fit into those that the file has free. */
 const SMALL_BYTES = 2_000;
 /** For the pages of the tree above it. */
 const SPARE_BYTES = 64 * 1024;
+
+interface EncodedWrite {
+  readonly key: Buffer;
+  /** Undefined for what is removed. */
+  readonly value: Uint8Array | undefined;
+}
 
 export interface EmbeddedStoreOptions {
   readonly directory: string;
@@ -133,8 +139,7 @@ export class EmbeddedStore implements Store {
     const changed = this.#changed(deltas);
     if (changed.size === 0) return;
     const encoded = this.#encode(changed);
-    const bytes = encoded.reduce((sum, { value }) => sum + (value?.byteLength ?? 0), 0);
-    this.#requireSpace(bytes);
+    this.#requireSpace(bytesOf(encoded, SMALL_BYTES));
     try {
       await this.#environment.batch(() => {
         for (const { key, value } of encoded) {
@@ -143,24 +148,21 @@ export class EmbeddedStore implements Store {
         }
       });
     } catch (cause) {
-      throw commitError(await commitCause(cause), this.#directory, bytes);
+      throw commitError(await commitCause(cause), this.#directory, bytesOf(encoded, 0));
     }
     this.#signals.announceCommit();
   }
 
-  /** Undefined is for what is removed. */
-  #encode(
-    changed: ReadonlyMap<string, Entry>,
-  ): readonly { readonly key: Buffer; readonly value: Uint8Array | undefined }[] {
+  #encode(changed: ReadonlyMap<string, Entry>): readonly EncodedWrite[] {
     return Array.from(changed, ([name, entry]) => {
       const isRemoved = entry.kind === "absent" && this.#tombstones === "reclaim";
       return { key: Buffer.from(name), value: isRemoved ? undefined : encodeEntry(entry) };
     });
   }
 
-  /** Small writes, and removals, may fit into pages that the file has free. */
+  /** For so many bytes of large values. */
   #requireSpace(bytes: number): void {
-    if (bytes <= SMALL_BYTES || freeBytes(this.#directory) >= bytes + SPARE_BYTES) return;
+    if (bytes === 0 || freeBytes(this.#directory) >= bytes + SPARE_BYTES) return;
     throw new KvsError("STORE_FULL", NO_SPACE);
   }
 
@@ -271,6 +273,15 @@ const EIO = 5;
 /** What a commit of so many bytes may need at most: whole pages, and every page above them. */
 function spaceFor(bytes: number): number {
   return bytes * 4 + 1024 * 1024;
+}
+
+/** Of the values that have more than so many. */
+function bytesOf(writes: readonly EncodedWrite[], bytesMin: number): number {
+  let bytes = 0;
+  for (const { value } of writes) {
+    if (value !== undefined && value.byteLength > bytesMin) bytes += value.byteLength;
+  }
+  return bytes;
 }
 
 function freeBytes(directory: string): number {
