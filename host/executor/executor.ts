@@ -142,7 +142,10 @@ export class Executor {
         this.#pool.forget(request.revisionKey);
         break;
       case "invoke":
-        this.#queue.push(this.#tenantOf(request.invocation), request.invocation);
+        this.#queue.push(
+          this.#revision(request.invocation.revisionKey).app.tenantId,
+          request.invocation,
+        );
         this.#scheduleTurn();
         break;
       case "cancel":
@@ -263,12 +266,6 @@ export class Executor {
     return this.#pool.reserve(app.tenantId, limits.tenantInstancesMax);
   }
 
-  #tenantOf({ revisionKey }: Invocation): string {
-    const revision = this.#revisions.get(revisionKey);
-    assert(revision !== undefined);
-    return revision.app.tenantId;
-  }
-
   /** For the main thread, whatever becomes of this one (X3). */
   #announceStart(sequence: number): void {
     const starts = Atomics.load(this.#cells, EXECUTOR_CELLS.started);
@@ -315,8 +312,7 @@ export class Executor {
 
   /** `sequence`: of the invocation that it is made for, or `AHEAD`. */
   #instantiate(revisionKey: string, sequence: number): PooledInstance {
-    const revision = this.#revisions.get(revisionKey);
-    assert(revision !== undefined);
+    const revision = this.#revision(revisionKey);
     const scope = new InstanceScope({
       app: revision.app,
       limits: revision.limits,
@@ -381,6 +377,7 @@ export class Executor {
     const { invocation, pooled, startedAtMs, coldStart } = running;
     const { instance, scope } = pooled;
     const { gate } = scope;
+    const { memoryBytes } = instance;
     this.#running.delete(invocation.invocationId);
     scope.finishLog(error === undefined ? undefined : toLogMessage(error));
     scope.end();
@@ -390,12 +387,12 @@ export class Executor {
       fuel: instance.fuelUsed - running.fuelBefore,
       wallUs: Math.round((nowMs - startedAtMs) * 1000),
       coldStart,
-      memoryBytes: instance.memoryBytes,
+      memoryBytes,
       ...scope.used,
     };
     const isKept =
       !instance.isDead &&
-      instance.memoryBytes <= this.#tuning.idleInstanceBytesMax &&
+      memoryBytes <= this.#tuning.idleInstanceBytesMax &&
       this.#revisions.has(pooled.revisionKey);
     const { idleInstancesMax: idle, tenantInstancesMax: ofTenant } = scope.limits;
     if (isKept) this.#pool.give(pooled, { idle, ofTenant }, Date.now());

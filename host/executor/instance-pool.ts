@@ -88,10 +88,8 @@ export class InstancePool {
     if (longest === undefined) return undefined;
     const stack = this.#idle.get(longest.revisionKey);
     stack?.shift();
-    this.#linked.delete(longest);
     if (stack?.length === 0) this.#idle.delete(longest.revisionKey);
-    this.#idleInstances -= 1;
-    this.#count(longest.scope.app.tenantId, -1);
+    this.#drop([longest]);
     return longest;
   }
 
@@ -159,8 +157,10 @@ export class InstancePool {
     const isKept = ({ instance, idleSinceMs }: PooledInstance): boolean =>
       nowMs - idleSinceMs <= idleMsMax * Math.min(1, LARGE_BYTES / instance.memoryBytes);
     for (const [revisionKey, stack] of this.#idle) {
-      this.#drop(stack.filter((pooled) => !isKept(pooled)));
-      const kept = stack.filter(isKept);
+      const kept: PooledInstance[] = [];
+      const dropped: PooledInstance[] = [];
+      for (const pooled of stack) (isKept(pooled) ? kept : dropped).push(pooled);
+      this.#drop(dropped);
       if (kept.length === 0) this.#idle.delete(revisionKey);
       else this.#idle.set(revisionKey, kept);
     }

@@ -53,9 +53,9 @@ export function jsonToPayload(handled: ComponentValue, limits: AppLimits): Paylo
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- As for `toPayload`.
   const value = handled as HandledJson;
   if (value.tag === "ok") {
-    const body = encoder.encode(value.val);
-    requireShort(body, limits);
-    return { mediaType: JSON_MEDIA_TYPE, body };
+    // Before it is there a second time.
+    requireShort(Buffer.byteLength(value.val), limits);
+    return { mediaType: JSON_MEDIA_TYPE, body: encoder.encode(value.val) };
   }
   if (value.val.tag === "failure") throw toError(value.val.val);
   return toPayload({ tag: "ok", val: value.val.val }, limits);
@@ -64,12 +64,12 @@ export function jsonToPayload(handled: ComponentValue, limits: AppLimits): Paylo
 /** Not with `Buffer`: what goes to another thread has a memory of its own. */
 const encoder = new TextEncoder();
 
-function requireShort({ byteLength }: Uint8Array, { resultBytesMax }: AppLimits): void {
-  if (byteLength <= resultBytesMax) return;
+function requireShort(resultBytes: number, { resultBytesMax }: AppLimits): void {
+  if (resultBytes <= resultBytesMax) return;
   throw new HostError(
     "RESULT_TOO_LARGE",
-    `the result has ${byteLength} bytes; the limit is ${resultBytesMax}`,
-    { details: { resultBytes: byteLength, resultBytesMax } },
+    `the result has ${resultBytes} bytes; the limit is ${resultBytesMax}`,
+    { details: { resultBytes, resultBytesMax } },
   );
 }
 
@@ -79,7 +79,7 @@ export function toPayload(handled: ComponentValue, limits: AppLimits): Payload {
   const value = handled as Handled;
   if (value.tag === "err") throw toError(value.val);
   const { mediaType, body } = value.val;
-  requireShort(body, limits);
+  requireShort(body.byteLength, limits);
   if (mediaType.length > MEDIA_TYPE_CHARS_MAX || !MEDIA_TYPE.test(mediaType)) {
     throw new HostError("RESULT_UNSERIALIZABLE", "the result's media type is not one");
   }
