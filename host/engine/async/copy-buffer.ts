@@ -56,15 +56,14 @@ export function isNumber(type: ValueType): boolean {
 export function copyElements(from: CopyBuffer, to: CopyBuffer): void {
   const most = Math.min(from.remain, to.remain);
   if (from.copyRange(to, most)) return;
-  const { guest } = from.instance;
+  const lifted = Math.min(most, LIFTED_ELEMENTS_MAX);
+  let count = 0;
   let liftedBytes = 0;
-  let count = Math.min(most, LIFTED_ELEMENTS_MAX);
-  for (; count > 0 && liftedBytes < LIFTED_BYTES_MAX; count -= 1) {
+  for (; count < lifted && liftedBytes < LIFTED_BYTES_MAX; count += 1) {
     to.put(from.take());
     liftedBytes += from.liftedBytes;
-    guest.copyUnits += LIFTED_ELEMENT_UNITS;
   }
-  guest.copyUnits += liftedBytes;
+  from.instance.guest.meter.pay(count * LIFTED_ELEMENT_UNITS + liftedBytes);
 }
 
 /** A range of elements in the memory of a guest: to be read from, or to be written to. */
@@ -116,7 +115,7 @@ export class CopyBuffer {
       const start = this.#address(byteLength);
       const bytes = this.#cx.memory.bytes().subarray(start, start + count * byteLength);
       to.#cx.memory.bytes().set(bytes, to.#address(byteLength));
-      this.instance.guest.copyUnits += bytes.length;
+      this.instance.guest.meter.pay(bytes.length);
     }
     this.#progress += count;
     to.#progress += count;

@@ -66,8 +66,6 @@ export function compileCopy(
       element ??= elements.layout(type.elementNumber, options.stringEncoding);
       const buffer = new CopyBuffer(cx, element, toU32(ptr), length);
       startCopy(end, toU32(index), buffer, instance);
-      instance.guest.meter.pay(instance.guest.copyUnits);
-      instance.guest.copyUnits = 0;
       return options.async
         ? (end.takePendingEvent()?.payload ?? BLOCKED)
         : awaitCopy(end, instance);

@@ -54,8 +54,6 @@ export class Guest {
   subtasksUnderWay = 0;
   /** Reads and writes of streams and futures that are not over: they know of memories. */
   copiesUnderWay = 0;
-  /** Of fuel, for what was copied and is not paid for yet. */
-  copyUnits = 0;
   #handleCount = 0;
   /** There is memory for so many: it is not given back before the guest ends. */
   #handlesPaid = HANDLES_STEP;
