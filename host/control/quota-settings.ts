@@ -4,9 +4,9 @@ import type { HostConfig } from "../config.ts";
 /** What a new tenant gets. */
 export function defaultQuotas(config: HostConfig): Quotas {
   return {
+    ...hostLimits(config),
     appsMax: config.tenantAppsMax,
     revisionsKeptMax: config.tenantRevisionsKeptMax,
-    uploadBytesMax: config.uploadBytesMax,
     uploadsMax: config.tenantUploadsMax,
     concurrencyMax: config.tenantConcurrencyMax,
     instancesMax: config.tenantInstancesMax,
@@ -15,13 +15,6 @@ export function defaultQuotas(config: HostConfig): Quotas {
     requestsPerSecondMax: config.tenantRequestsPerSecondMax,
     apiRequestsPerSecondMax: config.tenantApiRequestsPerSecondMax,
     weight: config.tenantWeight,
-    deadlineMsMax: config.deadlineMaxMs,
-    cpuMsMax: config.cpuMsMax,
-    memoryBytesMax: config.instanceMemoryBytesMax,
-    inputBytesMax: config.requestBodyBytesMax,
-    resultBytesMax: config.resultBytesMax,
-    stateOperationsMax: config.stateOperationsPerInvocationMax,
-    stateValueBytesMax: config.stateValueBytesMax,
     stateKeysMax: config.tenantStateKeysMax,
     stateBytesMax: config.tenantStateBytesMax,
     logBytesPerSecondMax: config.tenantLogBytesPerSecondMax,
@@ -31,9 +24,9 @@ export function defaultQuotas(config: HostConfig): Quotas {
 /** What the operator lets no tenant go beyond. */
 export function quotaCeilings(config: HostConfig): Quotas {
   return {
+    ...hostLimits(config),
     appsMax: config.tenantAppsCeiling,
     revisionsKeptMax: config.tenantRevisionsKeptCeiling,
-    uploadBytesMax: config.uploadBytesMax,
     uploadsMax: config.tenantUploadsCeiling,
     concurrencyMax: config.tenantConcurrencyCeiling,
     instancesMax: config.tenantInstancesCeiling,
@@ -42,6 +35,16 @@ export function quotaCeilings(config: HostConfig): Quotas {
     requestsPerSecondMax: config.tenantRequestsPerSecondCeiling,
     apiRequestsPerSecondMax: config.tenantApiRequestsPerSecondCeiling,
     weight: config.tenantWeightCeiling,
+    stateKeysMax: config.tenantStateKeysCeiling,
+    stateBytesMax: config.tenantStateBytesCeiling,
+    logBytesPerSecondMax: config.tenantLogBytesPerSecondCeiling,
+  };
+}
+
+/** Quotas whose default and ceiling are the host's own limit: a tenant has all of it, unless the admin says less. */
+function hostLimits(config: HostConfig) {
+  return {
+    uploadBytesMax: config.uploadBytesMax,
     deadlineMsMax: config.deadlineMaxMs,
     cpuMsMax: config.cpuMsMax,
     memoryBytesMax: config.instanceMemoryBytesMax,
@@ -49,8 +52,5 @@ export function quotaCeilings(config: HostConfig): Quotas {
     resultBytesMax: config.resultBytesMax,
     stateOperationsMax: config.stateOperationsPerInvocationMax,
     stateValueBytesMax: config.stateValueBytesMax,
-    stateKeysMax: config.tenantStateKeysCeiling,
-    stateBytesMax: config.tenantStateBytesCeiling,
-    logBytesPerSecondMax: config.tenantLogBytesPerSecondCeiling,
-  };
+  } satisfies Partial<Quotas>;
 }
