@@ -1,19 +1,10 @@
 import { expect, test } from "vitest";
 import { LogAllowance } from "../log-allowance.ts";
-import type { AppLimits, Invocation, LogEntry } from "../protocol.ts";
+import type { LogEntry } from "../protocol.ts";
 import { FunctionLog } from "./function-log.ts";
+import { appLimits, invocationOf } from "./testing/calls.ts";
 
-const invocation: Invocation = {
-  invocationId: "i",
-  revisionKey: "r",
-  sequence: 1,
-  weight: 1,
-  functionName: "f",
-  input: { mediaType: "application/json", body: new Uint8Array() },
-  deadlineAtMs: 0,
-  idempotencyKey: undefined,
-  metadata: [],
-};
+const invocation = invocationOf();
 
 function open(limits: {
   readonly bytesPerSecondMax?: number;
@@ -25,30 +16,15 @@ function open(limits: {
   const allowance = limits.allowance ?? LogAllowance.of(limits.bytesPerSecondMax ?? 1_000_000);
   const log = new FunctionLog({
     app: { tenantId: "acme", app: "a", revisionId: "r" },
-    limits: {
-      ...toLimits(allowance, limits.entriesMax ?? 100),
+    limits: appLimits({
+      logAllowance: allowance.shared,
+      logEntriesMax: limits.entriesMax ?? 100,
       logMessageBytesMax: limits.messageBytesMax ?? 20,
-    },
+    }),
     emit: ({ level, message }: LogEntry) => messages.push(`${level} ${message}`),
   });
   log.begin();
   return { log, messages };
-}
-
-function toLimits(allowance: LogAllowance, logEntriesMax: number): AppLimits {
-  return {
-    resultBytesMax: 1,
-    stateValueBytesMax: 1,
-    stateOperationsMax: 1,
-    logMessageBytesMax: 20,
-    logEntriesMax,
-    logAllowance: allowance.shared,
-    idleInstancesMax: 1,
-    tenantInstancesMax: 1_000,
-    cpuMsMax: 1,
-    memoryBytesMax: 1,
-    environment: {},
-  };
 }
 
 test("a message within every limit passes as it is, and counts", () => {

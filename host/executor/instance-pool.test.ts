@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { LogAllowance } from "../log-allowance.ts";
 import type { Instance } from "../engine/engine.ts";
 import { InstancePool } from "./instance-pool.ts";
 import type { PooledInstance } from "./instance-pool.ts";
 import { InstanceScope } from "./instance-scope.ts";
+import { appLimits } from "./testing/calls.ts";
 import { ThreadClock } from "./thread-clock.ts";
 import { Turns } from "./turns.ts";
 
@@ -23,25 +23,11 @@ function fakeInstance(onFreeze: () => void, memoryBytes = 2 * 1024 * 1024): Inst
   };
 }
 
-const limits = {
-  resultBytesMax: 1,
-  stateValueBytesMax: 1,
-  stateOperationsMax: 1,
-  logMessageBytesMax: 1,
-  logEntriesMax: 1,
-  logAllowance: LogAllowance.of(1).shared,
-  idleInstancesMax: 1,
-  tenantInstancesMax: 1_000,
-  cpuMsMax: 1000,
-  memoryBytesMax: 64 * 1024 * 1024,
-  environment: {},
-};
-
 function pooled(revisionKey: string, onFreeze = (): void => {}, tenantId = "acme"): PooledInstance {
   const app = { tenantId, app: "a", revisionId: revisionKey };
   const scope = new InstanceScope({
     app,
-    limits,
+    limits: appLimits(),
     emit: () => undefined,
     clock: new ThreadClock(() => undefined),
     turns: new Turns(1),

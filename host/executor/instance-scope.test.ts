@@ -4,39 +4,10 @@ import { createEngine } from "../engine/create-engine.ts";
 import type { World } from "../engine/engine.ts";
 import { assemble } from "../engine/testing/assemble.ts";
 import { testLimits } from "../engine/testing/limits.ts";
-import { LogAllowance } from "../log-allowance.ts";
-import type { AppLimits, Invocation } from "../protocol.ts";
 import { InstanceScope } from "./instance-scope.ts";
+import { appLimits, invocationOf } from "./testing/calls.ts";
 import { ThreadClock } from "./thread-clock.ts";
 import { Turns } from "./turns.ts";
-
-const limits: AppLimits = {
-  resultBytesMax: 1,
-  stateValueBytesMax: 1,
-  stateOperationsMax: 1,
-  logMessageBytesMax: 1,
-  logEntriesMax: 1,
-  logAllowance: LogAllowance.of(1_000).shared,
-  idleInstancesMax: 1,
-  tenantInstancesMax: 1_000,
-  cpuMsMax: 1_000,
-  memoryBytesMax: 64 * 1024 * 1024,
-  environment: {},
-};
-
-function invocation(sequence: number): Invocation {
-  return {
-    invocationId: String(sequence),
-    revisionKey: "r",
-    sequence,
-    weight: 1,
-    functionName: "f",
-    input: { mediaType: "application/json", body: new Uint8Array() },
-    deadlineAtMs: 0,
-    idempotencyKey: undefined,
-    metadata: [],
-  };
-}
 
 function compute(ms: number): void {
   const endMs = performance.now() + ms;
@@ -46,7 +17,7 @@ function compute(ms: number): void {
 function scopeOf(clock: ThreadClock, turns = new Turns(1)): InstanceScope {
   return new InstanceScope({
     app: { tenantId: "acme", app: "a", revisionId: "r" },
-    limits,
+    limits: appLimits(),
     emit: () => undefined,
     clock,
     turns,
@@ -56,7 +27,7 @@ function scopeOf(clock: ThreadClock, turns = new Turns(1)): InstanceScope {
 
 function begin(scope: InstanceScope, sequence: number): void {
   scope.start(sequence);
-  scope.begin(invocation(sequence));
+  scope.begin(invocationOf({ sequence }));
 }
 
 test("a guest pays for its start, and not for the time that it waits", () => {
@@ -64,7 +35,7 @@ test("a guest pays for its start, and not for the time that it waits", () => {
   const startedAtMs = performance.now();
   scope.start(1);
   compute(5);
-  scope.begin(invocation(1));
+  scope.begin(invocationOf());
   scope.suspended();
   compute(5);
   scope.resumed();

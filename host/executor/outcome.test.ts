@@ -1,28 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { LogAllowance } from "../log-allowance.ts";
 import { Trap } from "../engine/engine.ts";
 import { HostError } from "../errors.ts";
-import type { AppLimits } from "../protocol.ts";
 import { jsonToPayload, toOutcomeError, toPayload } from "./outcome.ts";
+import { appLimits } from "./testing/calls.ts";
 
-const limits: AppLimits = {
-  resultBytesMax: 10,
-  stateValueBytesMax: 1,
-  stateOperationsMax: 1,
-  logMessageBytesMax: 1,
-  logEntriesMax: 1,
-  logAllowance: LogAllowance.of(1).shared,
-  idleInstancesMax: 1,
-  tenantInstancesMax: 1_000,
-  cpuMsMax: 1000,
-  memoryBytesMax: 64 * 1024 * 1024,
-  environment: {},
-};
+const limits = appLimits({ resultBytesMax: 10 });
 
-function codeOf(handled: unknown): string {
+function codeOf(handled: unknown, read = toPayload): string {
   try {
-    toPayload(handled, limits);
+    read(handled, limits);
     return "completed";
   } catch (error) {
     return toOutcomeError(error).code;
@@ -64,15 +51,6 @@ describe("a result", () => {
   });
 });
 
-function codeOfJson(handled: unknown): string {
-  try {
-    jsonToPayload(handled, limits);
-    return "completed";
-  } catch (error) {
-    return toOutcomeError(error).code;
-  }
-}
-
 describe("a result as JSON text", () => {
   test("is a payload of its bytes in UTF-8, which share their memory with nothing", () => {
     const { mediaType, body } = jsonToPayload({ tag: "ok", val: '"é€"' }, limits);
@@ -82,17 +60,19 @@ describe("a result as JSON text", () => {
   });
 
   test("is measured in bytes", () => {
-    expect(codeOfJson({ tag: "ok", val: "€€€" })).toBe("completed");
-    expect(codeOfJson({ tag: "ok", val: "€€€€" })).toBe("RESULT_TOO_LARGE");
+    expect(codeOf({ tag: "ok", val: "€€€" }, jsonToPayload)).toBe("completed");
+    expect(codeOf({ tag: "ok", val: "€€€€" }, jsonToPayload)).toBe("RESULT_TOO_LARGE");
   });
 
   test("may be of another type, or a failure, as without text", () => {
     const other = { mediaType: "text", body: new Uint8Array(1) };
-    expect(codeOfJson({ tag: "err", val: { tag: "other", val: other } })).toBe(
+    expect(codeOf({ tag: "err", val: { tag: "other", val: other } }, jsonToPayload)).toBe(
       "RESULT_UNSERIALIZABLE",
     );
     const failure = { tag: "invalid-input", val: "$.n is missing" };
-    expect(codeOfJson({ tag: "err", val: { tag: "failure", val: failure } })).toBe("INPUT_INVALID");
+    expect(codeOf({ tag: "err", val: { tag: "failure", val: failure } }, jsonToPayload)).toBe(
+      "INPUT_INVALID",
+    );
   });
 });
 

@@ -1,24 +1,10 @@
 import { expect, test } from "vitest";
-import type { Invocation } from "../protocol.ts";
 import { StartQueue } from "./start-queue.ts";
-
-function invocation(invocationId: string): Invocation {
-  return {
-    invocationId,
-    revisionKey: "r",
-    sequence: 0,
-    weight: 1,
-    functionName: "f",
-    input: { mediaType: "application/json", body: new Uint8Array() },
-    deadlineAtMs: 0,
-    idempotencyKey: undefined,
-    metadata: [],
-  };
-}
+import { invocationOf } from "./testing/calls.ts";
 
 function queueOf(...ids: readonly string[]): StartQueue {
   const queue = new StartQueue();
-  for (const id of ids) queue.push(id.charAt(0), invocation(id));
+  for (const id of ids) queue.push(id.charAt(0), invocationOf({ invocationId: id }));
   return queue;
 }
 

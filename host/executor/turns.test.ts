@@ -15,19 +15,27 @@ function nextTurn(): Promise<void> {
   });
 }
 
+/** Goes on so often as it has turns, and writes its name down each time. */
+async function run(
+  turns: Turns,
+  order: string[],
+  { name, tenantId, weight = 1, turns: count }: Guest,
+  sequence: number,
+): Promise<void> {
+  const computing = { tenantId, weight, sequence };
+  for (let turn = 0; turn < count; turn += 1) {
+    // One after the other: that is what it waits for.
+    await turns.next(computing);
+    order.push(name);
+  }
+  turns.leave(computing);
+}
+
 /** Runs guests that were all put aside at once; answers their names in the order in which they went on. */
 async function orderOf(guests: readonly Guest[]): Promise<string> {
   const turns = new Turns(1);
   const order: string[] = [];
-  const all = guests.map(async ({ name, tenantId, weight = 1, turns: count }, sequence) => {
-    const computing = { tenantId, weight, sequence };
-    for (let turn = 0; turn < count; turn += 1) {
-      // One after the other: that is what it waits for.
-      await turns.next(computing);
-      order.push(name);
-    }
-    turns.leave(computing);
-  });
+  const all = guests.map((guest, sequence) => run(turns, order, guest, sequence));
   await nextTurn();
   expect(order.length).toBeLessThanOrEqual(1);
   await Promise.all(all);
@@ -61,34 +69,23 @@ test("a tenant of three times the weight has three times the turns", async () =>
 test("who comes back has no turns saved up", async () => {
   const turns = new Turns(1);
   const order: string[] = [];
-  const run = async (tenantId: string, sequence: number, count: number): Promise<void> => {
-    for (let turn = 0; turn < count; turn += 1) {
-      await turns.next({ tenantId, weight: 1, sequence });
-      order.push(tenantId);
-    }
-    turns.leave({ tenantId, weight: 1, sequence });
-  };
-  await run("b", 1, 1);
-  const first = run("a", 2, 30);
+  const goOn = (tenantId: string, sequence: number, count: number): Promise<void> =>
+    run(turns, order, { name: tenantId, tenantId, turns: count }, sequence);
+  await goOn("b", 1, 1);
+  const first = goOn("a", 2, 30);
   for (let turn = 0; turn < 10; turn += 1) await nextTurn();
   const before = order.length;
-  await Promise.all([first, run("b", 3, 5)]);
+  await Promise.all([first, goOn("b", 3, 5)]);
   expect(order.slice(before, before + 10).join("")).toMatch(/^(?:ab|ba){4}/u);
 });
 
 test("a tenant of many guests that each compute for a moment has no more turns than one with a single guest", async () => {
   const turns = new Turns(1);
   const order: string[] = [];
-  const run = async (tenantId: string, sequence: number, count: number): Promise<void> => {
-    for (let turn = 0; turn < count; turn += 1) {
-      // One after the other: that is what it waits for.
-      await turns.next({ tenantId, weight: 1, sequence });
-      order.push(tenantId);
-    }
-    turns.leave({ tenantId, weight: 1, sequence });
-  };
-  const long = run("l", 0, 20);
-  for (let sequence = 1; sequence <= 20; sequence += 1) await run("m", sequence, 1);
+  const goOn = (tenantId: string, sequence: number, count: number): Promise<void> =>
+    run(turns, order, { name: tenantId, tenantId, turns: count }, sequence);
+  const long = goOn("l", 0, 20);
+  for (let sequence = 1; sequence <= 20; sequence += 1) await goOn("m", sequence, 1);
   await long;
   expect(order.slice(0, 20).filter((tenantId) => tenantId === "m").length).toBeLessThanOrEqual(10);
 });
