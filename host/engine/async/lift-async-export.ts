@@ -81,9 +81,7 @@ function callFromHost(
   export_: AsyncCoreExport,
   args: readonly ComponentValue[],
 ): ComponentValue {
-  const { scheduler, failure } = export_.cx.instance.guest;
-  // It may have failed since its last call, when the host brought it something.
-  if (failure !== undefined) throw failure.cause;
+  const { scheduler } = export_.cx.instance.guest;
   const { promise, resolve, reject } = Promise.withResolvers<ComponentValue>();
   let result: ComponentValue;
   let hasExited = false;

@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, expect, test, vi } from "vitest";
+import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { func, u32 } from "../component/wit-types.ts";
 import { createEngine } from "../create-engine.ts";
 import type { Bounds, CompiledComponent, Instance, World } from "../engine.ts";
@@ -130,10 +130,14 @@ function nextTurn(): Promise<void> {
   });
 }
 
-function instantiate(pass: () => Promise<void>, bounds: Partial<Bounds>): Instance {
+function instantiate(
+  pass: () => Promise<void>,
+  bounds: Partial<Bounds>,
+  from = component,
+): Instance {
   const links = { "test:calls/host": { functions: { pass } } };
   const unbounded = { memoryBytesMax: Infinity, onFuelSpent: () => undefined };
-  return engine.instantiate(component, links, { ...unbounded, ...bounds });
+  return engine.instantiate(from, links, { ...unbounded, ...bounds });
 }
 
 test("an event for which many tasks wait costs no more than a look at each, in time of the guest", async () => {
@@ -175,4 +179,48 @@ test("a guest leaves the thread to others also while it only looks for who goes 
   });
   await instance.call("held", [count, 1]);
   expect(yielded).toBeGreaterThan(count + 1);
+});
+
+// In each call, a function of a synchronous type starts a call of the host, and leaves it under way.
+const LEAVING = `
+  (component
+    (import "test:calls/host@1.0.0" (instance $host (export "pass" (func async))))
+    (core func $pass (canon lower (func $host "pass") async))
+    (core module $Main
+      (import "" "pass" (func $pass (result i32)))
+      (func (export "leave") (drop (call $pass))))
+    (core instance $main (instantiate $Main (with "" (instance (export "pass" (func $pass))))))
+    (func (export "leave") (canon lift (core func $main "leave"))))`;
+
+describe("what the host brings between two calls", () => {
+  let leaving: CompiledComponent;
+  beforeAll(async () => {
+    const exports = { leave: [func({})] };
+    const bytes = await assemble(LEAVING);
+    leaving = engine.compile(bytes, { ...world, exports }, testLimits).component;
+  });
+
+  test("is delivered in the next one, and takes no time before", async () => {
+    let resumed = 0;
+    const bounds = { onResume: () => (resumed += 1) };
+    const instance = instantiate(() => nextTurn(), bounds, leaving);
+    // More than may be under way at once.
+    for (let call = 0; call < 1_001; call += 1) {
+      await instance.call("leave", []);
+      const before = resumed;
+      await nextTurn();
+      await nextTurn();
+      expect(resumed).toBe(before);
+    }
+  });
+
+  test("ends the next one where it is a failure, and the instance with it", async () => {
+    const failure = new Error("the host failed");
+    const instance = instantiate(() => Promise.reject(failure), {}, leaving);
+    await instance.call("leave", []);
+    await nextTurn();
+    expect(instance.isDead).toBe(false);
+    await expect(instance.call("leave", [])).rejects.toBe(failure);
+    expect(instance.isDead).toBe(true);
+  });
 });

@@ -5,7 +5,8 @@
 //     of time that is over, a function that takes its time) still runs: nothing else of the guest does meanwhile.
 // S2. What the host brings (the end of an import) is delivered between stretches, never within one: it may need
 //     `realloc`, in which no stretch may be.
-// S3. A blocked task goes on only while a call of the host runs, so that a guest in no call takes no time.
+// S3. Blocked tasks go on, and what the host brings is delivered, only while a call of the host runs: a guest in no
+//     call takes no time. What is brought between two calls is delivered when the next one begins.
 // S4. A call of the host in which nothing is ready and nothing is expected of the host would wait for good: it traps.
 // S5. After a hundred blocked tasks that it went on with, or found not ready, the guest waits for its turn.
 // S6. Looking for who goes on is time of the guest, like the stretches before and after.
@@ -62,6 +63,15 @@ export class Scheduler {
 
   constructor(guest: ScheduledGuest) {
     this.#guest = guest;
+  }
+
+  /** A call of the host begins, of a function of any type (S3). */
+  callBegins(): void {
+    try {
+      this.#deliverAll();
+    } catch (cause) {
+      throw this.#guest.fail(cause);
+    }
   }
 
   /** From here on blocked tasks go on (S3). `reject` is called when the guest fails meanwhile. */
@@ -136,7 +146,7 @@ export class Scheduler {
   }
 
   #tick(): void {
-    if (this.#depth > 0) return;
+    if (this.#depth > 0 || this.#call === undefined) return;
     this.#guest.resumed();
     try {
       this.#deliverAll();

@@ -47,7 +47,8 @@ export class LinkedInstance implements Instance {
   }
 
   get isDead(): boolean {
-    return this.#linking === undefined && this.#frozen === undefined;
+    const { guest } = this.#linking ?? this.#frozen ?? {};
+    return guest === undefined || guest.failure !== undefined;
   }
 
   get memoryBytes(): number {
@@ -85,6 +86,7 @@ export class LinkedInstance implements Instance {
       this.#running = running;
       let returned: ComponentValue;
       try {
+        this.#linking?.guest.scheduler.callBegins();
         returned = exported(args);
       } catch (error) {
         this.#end(running, error);
