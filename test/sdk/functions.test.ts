@@ -2,19 +2,21 @@ import { fileURLToPath } from "node:url";
 import { beforeEach, describe, expect, test } from "vitest";
 import { buildComponent } from "../../guest-sdk/build/index.ts";
 import type { JavaScriptEngine } from "../../guest-sdk/build/index.ts";
-import { FunctionHost, refuse } from "./testing/function-host.ts";
-import type { HandleExport } from "./testing/function-host.ts";
+import { compileFunctions, FunctionHost, refuse } from "./testing/function-host.ts";
+import type { CompiledFunctions, HandleExport } from "./testing/function-host.ts";
 
 const entry = fileURLToPath(new URL("../../guest-sdk/fixtures/functions.ts", import.meta.url));
-const components = new Map<JavaScriptEngine, Promise<Uint8Array>>();
+const built = new Map<JavaScriptEngine, Promise<CompiledFunctions>>();
 
-/** Built once for each engine: the tests share the component, and nothing else. */
-function componentOf(engine: JavaScriptEngine): Promise<Uint8Array> {
-  const known = components.get(engine);
+/** Built and compiled once for each engine: the tests share the code, and nothing else. */
+function functionsOf(engine: JavaScriptEngine): Promise<CompiledFunctions> {
+  const known = built.get(engine);
   if (known !== undefined) return known;
-  const built = buildComponent({ entry, engine }).then(({ component }) => component);
-  components.set(engine, built);
-  return built;
+  const functions = buildComponent({ entry, engine }).then(({ component }) => {
+    return compileFunctions(component);
+  });
+  built.set(engine, functions);
+  return functions;
 }
 
 describe.each<[JavaScriptEngine, HandleExport]>([
@@ -24,7 +26,7 @@ describe.each<[JavaScriptEngine, HandleExport]>([
 ])("functions on %s, called by %s", (engine, handleExport) => {
   let host: FunctionHost;
   beforeEach(async () => {
-    host = new FunctionHost(await componentOf(engine), handleExport);
+    host = new FunctionHost(await functionsOf(engine), handleExport);
   });
 
   test("describe tells the functions", async () => {

@@ -3,7 +3,12 @@
 
 import { isUtf8 } from "node:buffer";
 import { createEngine } from "../../../host/engine/create-engine.ts";
-import type { Instance, InterfaceImplementation } from "../../../host/engine/engine.ts";
+import type {
+  CompiledComponent,
+  Engine,
+  Instance,
+  InterfaceImplementation,
+} from "../../../host/engine/engine.ts";
 import { createWasiLinks, wasiDeclarations } from "../../../host/engine/wasi/index.ts";
 import { functionWorld } from "../../../host/world/function-world.ts";
 
@@ -43,6 +48,18 @@ function ok(val?: unknown): Answer {
 /** By which export it is called with what both take. */
 export type HandleExport = "handle" | "handle-json";
 
+/** Compiled once, for any number of hosts: they share the code, as apps do on a thread, and nothing else. */
+export interface CompiledFunctions {
+  readonly engine: Engine;
+  readonly component: CompiledComponent;
+}
+
+export function compileFunctions(component: Uint8Array): CompiledFunctions {
+  const engine = createEngine();
+  const compilation = engine.compile(component, functionWorld(wasiDeclarations), LIMITS);
+  return { engine, component: compilation.component };
+}
+
 export class FunctionHost {
   readonly log: LogLine[] = [];
   readonly registers = new Map<string, Uint8Array>();
@@ -55,14 +72,8 @@ export class FunctionHost {
   readonly #export: HandleExport;
   #instance: Instance;
 
-  constructor(component: Uint8Array, handleExport: HandleExport = "handle") {
+  constructor({ engine, component }: CompiledFunctions, handleExport: HandleExport) {
     this.#export = handleExport;
-    const engine = createEngine();
-    const { component: compiled } = engine.compile(
-      component,
-      functionWorld(wasiDeclarations),
-      LIMITS,
-    );
     const links = {
       ...createWasiLinks({
         environment: { GREETING: "Hi" },
@@ -92,7 +103,7 @@ export class FunctionHost {
         },
       },
     };
-    this.#instantiate = () => engine.instantiate(compiled, links);
+    this.#instantiate = () => engine.instantiate(component, links);
     this.#instance = this.#instantiate();
   }
 
