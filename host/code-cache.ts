@@ -1,7 +1,8 @@
 import { constants, enableCompileCache } from "node:module";
 import { join } from "node:path";
 
-// The compiled form of the host's own JavaScript, kept for the next start: it halves the processor time of one.
+// The compiled form of the host's own JavaScript, and of the command's, kept for the next start: it halves the processor
+// time of one.
 //
 // V1. It is code that this process will run, so it lies where only those write who could change the
 //     host's code or its data anyway: beside the installed packages, else in the data directory. Node

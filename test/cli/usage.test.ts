@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { installedCodeCache } from "../../host/code-cache.ts";
 import { runCli, temporaryFolder } from "./harness.ts";
 
 const COMMANDS = [
@@ -57,6 +58,16 @@ describe("help", () => {
     expect(stdout).toMatch(/^ +3 {2}no token/mu);
     expect(stdout).toContain("DOWNPOUR_TOKEN");
   });
+});
+
+test("a command keeps its own code compiled for the next one", async () => {
+  using folder = temporaryFolder();
+  const tell = `process.on("exit", () => console.error(process.getBuiltinModule("module").getCompileCacheDir()))`;
+  const result = await runCli(["--version"], {
+    directory: folder.path,
+    environment: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(tell)}` },
+  });
+  expect(result).toMatchObject({ status: 0, stderr: expect.stringContaining(installedCodeCache) });
 });
 
 describe("a wrong command line ends with 2", () => {
