@@ -5,6 +5,19 @@ import {
   FLAT_RESULTS_MAX,
   layoutOf,
 } from "../canonical/layout.ts";
+import { describeSignature, coreMismatch, hasSignature } from "../core/core-mismatch.ts";
+import type { CoreInterface } from "../core/core-interface.ts";
+import type { CoreSignature } from "../canonical/signature.ts";
+import {
+  CALLBACK,
+  DESTRUCTOR,
+  REALLOC,
+  builtinSignature,
+  liftedSignature,
+  loweredSignature,
+  postReturnSignature,
+  taskReturnSignature,
+} from "./core-signatures.ts";
 import { bindExtern, resolveAlias } from "./bind.ts";
 import type { Binding } from "./bind.ts";
 import { Budget, tooComplex } from "./budget.ts";
@@ -74,15 +87,9 @@ export function buildPlan(
   return { plan, imports: check.importNames };
 }
 
-/** What a core module imports and exports, as WebAssembly tells. Equal modules have equal numbers. */
-export interface ModuleInterface {
+/** What a core module imports, exports and makes. Equal modules have equal numbers. */
+export interface ModuleInterface extends CoreInterface {
   readonly number: number;
-  readonly imports: readonly {
-    readonly module: string;
-    readonly name: string;
-    readonly sort: CoreItem["sort"];
-  }[];
-  readonly exports: ReadonlyMap<string, CoreItem["sort"]>;
   readonly makes: CoreResources;
   /** Which exports are the mutable globals it defines; undefined where it may hold other state. */
   readonly globals: readonly string[] | undefined;
@@ -97,6 +104,12 @@ interface InstanceInMaking {
   readonly importNames: Set<string>;
   /** Its number in the plan, once something needs it. */
   number: number | undefined;
+}
+
+/** A core function that the engine makes: when it is needed. */
+interface Builtin {
+  readonly signature: CoreSignature;
+  readonly make: () => TrampolinePlan;
 }
 
 interface SizedEnd {
@@ -233,7 +246,7 @@ class Planner {
       case "canon": {
         const { canon } = definition;
         if (canon.kind === "lift") scope.add(this.#lift(canon, instance, offset));
-        else scope.add({ sort: "core func", from: this.#builtin(canon, instance, offset) });
+        else scope.add(this.#builtin(canon, instance, offset));
         return;
       }
       default:
@@ -358,17 +371,19 @@ class Planner {
       instances.set(name, scope.get("core instance", instance, offset));
     }
     const imports: CoreImport[] = module.imports.map((imported) => {
-      const item = instances.get(imported.module)?.lookup(imported.name);
-      if (item?.sort !== imported.sort) {
-        const name = `${quoteName(imported.module)} ${quoteName(imported.name)}`;
-        throw malformed(`the core import ${name} is not given a ${imported.sort}`, offset);
+      const given = instances.get(imported.module)?.lookup(imported.name);
+      const name = `${quoteName(imported.module)} ${quoteName(imported.name)}`;
+      if (given?.sort !== imported.item.sort) {
+        throw malformed(`the core import ${name} is not given a ${imported.item.sort}`, offset);
       }
-      return { module: imported.module, name: imported.name, from: this.#importSource(item) };
+      const mismatch = coreMismatch(imported.item, given);
+      if (mismatch !== undefined) throw malformed(`the core import ${name} ${mismatch}`, offset);
+      return { module: imported.module, name: imported.name, from: this.#importSource(given) };
     });
     const instance = this.#coreInstanceCount;
     this.#coreInstanceCount += 1;
     const memories = Array.from(module.exports)
-      .filter(([, sort]) => sort === "core memory")
+      .filter(([, { sort }]) => sort === "core memory")
       .map(([name]) => name);
     this.#memoryCount += memories.length;
     if (this.#memoryCount > MEMORIES_MAX) {
@@ -381,8 +396,8 @@ class Planner {
     return {
       sort: "core instance",
       lookup: (name) => {
-        const sort = module.exports.get(name);
-        return sort === undefined ? undefined : { sort, from: { instance, name } };
+        const item = module.exports.get(name);
+        return item === undefined ? undefined : { ...item, from: { instance, name } };
       },
     };
   }
@@ -464,7 +479,7 @@ class Planner {
       kind: "guest-resource",
       resource,
       componentInstance: this.#instanceNumber(instance),
-      destructor: this.#optionalCoreFunc(destructor, "a destructor", instance.scope, offset),
+      destructor: this.#optionalCoreFunc(destructor, DESTRUCTOR_ROLE, instance.scope, offset),
     });
     return { kind: "resource", resource, definedIn: instance };
   }
@@ -483,11 +498,13 @@ class Planner {
     if (options.async && !type.type.async) {
       throw malformed("expected an async function type for the option async", offset);
     }
-    const coreFunc = this.#coreFunc(definition.coreFunc, "a lifted function", scope, offset);
     const references = this.#memoryOptions(options, scope, offset);
     this.#requireOptions(type, options, "lift", offset);
-    const postReturn = this.#optionalCoreFunc(options.postReturn, "post-return", scope, offset);
-    const callback = this.#optionalCoreFunc(options.callback, "a callback", scope, offset);
+    const lifted = { what: "a lifted function", signature: liftedSignature(type.type, options) };
+    const coreFunc = this.#coreFunc(definition.coreFunc, lifted, scope, offset);
+    const after = { what: "post-return", signature: postReturnSignature(lifted.signature) };
+    const postReturn = this.#optionalCoreFunc(options.postReturn, after, scope, offset);
+    const callback = this.#optionalCoreFunc(options.callback, CALLBACK_ROLE, scope, offset);
     const lift: PendingLift = {
       number: undefined,
       make: () => {
@@ -522,7 +539,7 @@ class Planner {
     definition: CanonSyntax & { kind: "lower" },
     instance: InstanceInMaking,
     offset: number,
-  ): () => TrampolinePlan {
+  ): Builtin {
     const { scope } = instance;
     const { options } = definition;
     const { type, origin } = scope.get("func", definition.func, offset);
@@ -537,7 +554,7 @@ class Planner {
     }
     const { memory, realloc } = this.#memoryOptions(options, scope, offset);
     this.#requireOptions(type, options, "lower", offset);
-    return () => {
+    const make = (): TrampolinePlan => {
       const context = this.#context(instance, memory, realloc);
       const { async, stringEncoding } = options;
       this.#budget.spendTypeNodes(type.nodes, offset);
@@ -576,25 +593,42 @@ class Planner {
           return unreachable(origin);
       }
     };
+    return { signature: loweredSignature(type.type, options.async), make };
   }
 
   #builtin(
     definition: Exclude<CanonSyntax, { kind: "lift" }>,
     instance: InstanceInMaking,
     offset: number,
-  ): PendingTrampoline {
-    return { number: undefined, make: this.#makeBuiltin(definition, instance, offset) };
+  ): CoreItem {
+    const { make, signature } = this.#makeBuiltin(definition, instance, offset);
+    return {
+      sort: "core func",
+      type: { ...signature, isPlain: true },
+      from: { number: undefined, make },
+    };
   }
 
   #makeBuiltin(
     definition: Exclude<CanonSyntax, { kind: "lift" }>,
     instance: InstanceInMaking,
     offset: number,
+  ): Builtin {
+    if (definition.kind === "lower") return this.#lower(definition, instance, offset);
+    if (definition.kind === "task-return") return this.#taskReturn(definition, instance, offset);
+    return {
+      signature: builtinSignature(definition),
+      make: this.#makePlainBuiltin(definition, instance, offset),
+    };
+  }
+
+  #makePlainBuiltin(
+    definition: Exclude<CanonSyntax, { kind: "lift" | "lower" | "task-return" }>,
+    instance: InstanceInMaking,
+    offset: number,
   ): () => TrampolinePlan {
     const { scope } = instance;
     switch (definition.kind) {
-      case "lower":
-        return this.#lower(definition, instance, offset);
       case "resource-new":
       case "resource-rep":
       case "resource-drop": {
@@ -606,8 +640,6 @@ class Planner {
         const { resource } = type;
         return () => ({ kind, resource, componentInstance: this.#instanceNumber(instance) });
       }
-      case "task-return":
-        return this.#taskReturn(definition, instance, offset);
       case "context-get":
       case "context-set": {
         const { kind, slot } = definition;
@@ -616,13 +648,7 @@ class Planner {
       case "waitable-set-wait":
       case "waitable-set-poll": {
         const { kind, cancellable } = definition;
-        const memory = this.#coreExport(
-          "core memory",
-          definition.memory,
-          "a memory",
-          scope,
-          offset,
-        );
+        const memory = this.#memory(definition.memory, scope, offset);
         return () => ({ kind, cancellable, context: this.#context(instance, memory, null) });
       }
       case "thread-yield": {
@@ -685,7 +711,7 @@ class Planner {
     definition: CanonSyntax & { kind: "task-return" },
     instance: InstanceInMaking,
     offset: number,
-  ): () => TrampolinePlan {
+  ): Builtin {
     const { options } = definition;
     const { async, realloc, postReturn, callback, stringEncoding } = options;
     if (async || realloc !== null || postReturn !== null || callback !== null) {
@@ -704,12 +730,13 @@ class Planner {
       const needsMemory = containsPointer(result) || layoutOf(result).flat.length > FLAT_PARAMS_MAX;
       if (needsMemory && memory === null) throw malformed("expected the option memory", offset);
     }
-    return () => {
+    const make = (): TrampolinePlan => {
       const context = this.#context(instance, memory, null);
       const resultNumber = this.#typeNumbers.numberOf(result, value?.nodes ?? 0);
       this.#budget.spendTypeNodes(value?.nodes ?? 0, offset);
       return { kind: "task-return", result, resultNumber, stringEncoding, context };
     };
+    return { signature: taskReturnSignature(result), make };
   }
 
   /** Reads lower the elements into the guest, and writes lift them from there. */
@@ -761,11 +788,11 @@ class Planner {
     scope: Scope,
     offset: number,
   ): { readonly memory: CoreExportReference | null; readonly realloc: CoreExportReference | null } {
-    const memory =
-      options.memory === null
-        ? null
-        : this.#coreExport("core memory", options.memory, "a memory", scope, offset);
-    return { memory, realloc: this.#optionalCoreFunc(options.realloc, "realloc", scope, offset) };
+    const memory = options.memory === null ? null : this.#memory(options.memory, scope, offset);
+    return {
+      memory,
+      realloc: this.#optionalCoreFunc(options.realloc, REALLOC_ROLE, scope, offset),
+    };
   }
 
   /** Values that do not fit into core values pass through memory, and room for them is the guest's to give. */
@@ -798,30 +825,49 @@ class Planner {
 
   #optionalCoreFunc(
     index: number | null,
-    what: string,
+    role: CoreRole,
     scope: Scope,
     offset: number,
   ): CoreExportReference | null {
-    return index === null ? null : this.#coreFunc(index, what, scope, offset);
+    return index === null ? null : this.#coreFunc(index, role, scope, offset);
   }
 
-  #coreFunc(index: number, what: string, scope: Scope, offset: number): CoreExportReference {
-    return this.#coreExport("core func", index, what, scope, offset);
-  }
-
-  #coreExport(
-    sort: "core func" | "core memory",
+  #coreFunc(
     index: number,
-    what: string,
+    { what, signature }: CoreRole,
     scope: Scope,
     offset: number,
   ): CoreExportReference {
-    const { from } = scope.get(sort, index, offset);
-    if ("make" in from) {
-      throw unsupported(`${what} that is not the export of a core module`, offset);
+    const { type, from } = scope.get("core func", index, offset);
+    if (!hasSignature(type, signature)) {
+      throw malformed(
+        `expected ${what} of the core type ${describeSignature(signature)}, found ${describeSignature(type)}`,
+        offset,
+      );
     }
-    return from;
+    return coreExport(from, what, offset);
   }
+
+  #memory(index: number, scope: Scope, offset: number): CoreExportReference {
+    const { type, from } = scope.get("core memory", index, offset);
+    if (type.is64) throw malformed("expected a memory with 32-bit addresses", offset);
+    return coreExport(from, "a memory", offset);
+  }
+}
+
+/** What a core function is there for, and the type that it must have. */
+interface CoreRole {
+  readonly what: string;
+  readonly signature: CoreSignature;
+}
+
+const REALLOC_ROLE: CoreRole = { what: "realloc", signature: REALLOC };
+const CALLBACK_ROLE: CoreRole = { what: "a callback", signature: CALLBACK };
+const DESTRUCTOR_ROLE: CoreRole = { what: "a destructor", signature: DESTRUCTOR };
+
+function coreExport(from: CoreItem["from"], what: string, offset: number): CoreExportReference {
+  if ("make" in from) throw unsupported(`${what} that is not the export of a core module`, offset);
+  return from;
 }
 
 function isCoreItem(entity: Entity): entity is CoreItem {

@@ -1,3 +1,4 @@
+import type { CoreItemType } from "../core/core-interface.ts";
 import type { CoreExportReference, LiftPlan, TrampolinePlan } from "./plan.ts";
 import type { ComponentSyntax, Declaration, SortName } from "./syntax.ts";
 import type { Scope } from "./scope.ts";
@@ -15,10 +16,7 @@ export type Entity =
   | InstanceEntity;
 
 /** A core function, table, memory, global or tag. */
-export interface CoreItem {
-  readonly sort: "core func" | "core table" | "core memory" | "core global" | "core tag";
-  readonly from: CoreExportReference | PendingTrampoline;
-}
+export type CoreItem = CoreItemType & { readonly from: CoreExportReference | PendingTrampoline };
 
 /**
  * A core function that the engine makes; it becomes a step of the plan when something uses it.

@@ -72,7 +72,9 @@ function tooComplex(what: string): ComponentError {
   ]);
 }
 
-const NOTHING: FunctionType = { params: 0, results: 0 };
+const NOTHING: FunctionType = { params: [], results: [], isPlain: true };
+/** Of whatever type. */
+const ONE_RESULT: FunctionType = { ...NOTHING, results: ["i32"] };
 
 /** A type that is none of functions is invalid where it is used as one. */
 function signatureOf(module: CoreModule, type: number): FunctionType {
@@ -104,8 +106,8 @@ class FunctionWork {
     this.#module = module;
     this.#signatures = signatures;
     const { params, results } = signatures[index] ?? NOTHING;
-    this.#locals = params + readLocals(body);
-    this.#blocks.push({ base: 0, type: { params: 0, results } });
+    this.#locals = params.length + readLocals(body);
+    this.#blocks.push({ base: 0, type: { ...NOTHING, results } });
   }
 
   count(): number {
@@ -188,27 +190,27 @@ class FunctionWork {
   }
 
   #call({ params, results }: FunctionType): void {
-    this.#take(params);
-    this.#operands += results;
+    this.#take(params.length);
+    this.#operands += results.length;
     this.#note(1);
   }
 
   #open(type: FunctionType): void {
     this.#take(0);
-    const base = Math.max(this.#blocks.at(-1)?.base ?? 0, this.#operands - type.params);
+    const base = Math.max(this.#blocks.at(-1)?.base ?? 0, this.#operands - type.params.length);
     this.#blocks.push({ base, type });
   }
 
   #otherArm(caught: number): void {
     this.#note(1);
     const block = this.#blocks.at(-1);
-    if (block !== undefined) this.#operands = block.base + block.type.params + caught;
+    if (block !== undefined) this.#operands = block.base + block.type.params.length + caught;
   }
 
   #close(): void {
     this.#note(1);
     const block = this.#blocks.pop();
-    if (block !== undefined) this.#operands = block.base + block.type.results;
+    if (block !== undefined) this.#operands = block.base + block.type.results.length;
   }
 
   #die(): void {
@@ -235,7 +237,7 @@ function blockTypeAt(module: CoreModule, at: number, end: number): FunctionType 
   const byte = module.bytes[at] ?? EMPTY_BLOCK;
   if (byte === EMPTY_BLOCK) return NOTHING;
   // As a signed number, these are below zero: types of values.
-  if (byte > EMPTY_BLOCK && byte < 0x80) return { params: 0, results: 1 };
+  if (byte > EMPTY_BLOCK && byte < 0x80) return ONE_RESULT;
   return signatureOf(module, new CoreReader(module.bytes, at, end).u32());
 }
 

@@ -35,14 +35,23 @@ export interface Section {
 }
 
 export interface FunctionType {
-  readonly params: number;
-  readonly results: number;
+  readonly params: readonly CoreValueType[];
+  readonly results: readonly CoreValueType[];
+  /** Neither in a group with others, nor with a place among subtypes: the same as any that is made of the same. */
+  readonly isPlain: boolean;
 }
+
+/** As in the text format, so that equal types are equal strings. */
+export type CoreValueType = string;
+
+/** A reference to a type by its number, which means something in this module only. */
+export const NUMBERED_REFERENCE: CoreValueType = "(ref $n)";
 
 export interface MemoryType {
   readonly is64: boolean;
   /** In pages of 64 KiB. */
   readonly initialPages: number;
+  readonly maximumPages: number | undefined;
 }
 
 export interface CoreModule {
@@ -116,7 +125,7 @@ export function rankOf(id: number): number {
   return ORDER.findIndex((known) => known === id);
 }
 
-function readSections(bytes: Uint8Array): Section[] {
+export function readSections(bytes: Uint8Array): Section[] {
   const reader = new CoreReader(bytes);
   reader.skip(PREAMBLE_BYTES);
   const found: Section[] = [];
@@ -137,7 +146,7 @@ function readSections(bytes: Uint8Array): Section[] {
   return found;
 }
 
-function vector<T>(reader: CoreReader | undefined, item: (reader: CoreReader) => T): T[] {
+export function vector<T>(reader: CoreReader | undefined, item: (reader: CoreReader) => T): T[] {
   const items: T[] = [];
   if (reader === undefined) return items;
   for (let count = reader.u32(); count > 0; count -= 1) items.push(item(reader));
@@ -153,29 +162,30 @@ const typeForms = {
   array: 0x5e,
 } as const;
 
-function readTypes(reader: CoreReader | undefined): (FunctionType | undefined)[] {
+export function readTypes(reader: CoreReader | undefined): (FunctionType | undefined)[] {
   const types: (FunctionType | undefined)[] = [];
   vector(reader, (group) => {
     if (group.bytes[group.at] !== typeForms.recursiveGroup) {
-      types.push(readSubtype(group));
+      types.push(readSubtype(group, true));
       return;
     }
     group.skip(1);
-    for (let count = group.u32(); count > 0; count -= 1) types.push(readSubtype(group));
+    for (let count = group.u32(); count > 0; count -= 1) types.push(readSubtype(group, false));
   });
   return types;
 }
 
-function readSubtype(reader: CoreReader): FunctionType | undefined {
+function readSubtype(reader: CoreReader, isAlone: boolean): FunctionType | undefined {
   let form = reader.byte();
-  if (form === typeForms.subtype || form === typeForms.finalSubtype) {
+  const isSubtype = form === typeForms.subtype || form === typeForms.finalSubtype;
+  if (isSubtype) {
     for (let count = reader.u32(); count > 0; count -= 1) reader.u32();
     form = reader.byte();
   }
   switch (form) {
     case typeForms.function: {
-      const params = skipTypes(reader);
-      return { params, results: skipTypes(reader) };
+      const params = vector(reader, readValueType);
+      return { params, results: vector(reader, readValueType), isPlain: isAlone && !isSubtype };
     }
     case typeForms.struct:
       for (let count = reader.u32(); count > 0; count -= 1) skipField(reader);
@@ -188,10 +198,28 @@ function readSubtype(reader: CoreReader): FunctionType | undefined {
   }
 }
 
-function skipTypes(reader: CoreReader): number {
-  const count = reader.u32();
-  for (let i = 0; i < count; i += 1) reader.skipType();
-  return count;
+const VALUE_TYPES: ReadonlyMap<number, CoreValueType> = new Map([
+  [0x7f, "i32"],
+  [0x7e, "i64"],
+  [0x7d, "f32"],
+  [0x7c, "f64"],
+  [0x7b, "v128"],
+  [0x70, "funcref"],
+  [0x6f, "externref"],
+]);
+
+const NOT_NULLABLE = 0x64;
+
+export function readValueType(reader: CoreReader): CoreValueType {
+  const start = reader.at;
+  reader.skipType();
+  const last = reader.bytes[reader.at - 1] ?? 0;
+  const isReference = reader.at - start > 1;
+  // As a signed number, those of one byte with this bit are below zero: types without a number.
+  const isNumbered = isReference && (reader.at - start > 2 || (last & 0x40) === 0);
+  if (isNumbered) return NUMBERED_REFERENCE;
+  const name = VALUE_TYPES.get(last) ?? `0x${last.toString(16)}`;
+  return isReference && reader.bytes[start] === NOT_NULLABLE ? `(ref ${name})` : name;
 }
 
 function skipField(reader: CoreReader): void {
@@ -199,7 +227,8 @@ function skipField(reader: CoreReader): void {
   reader.skip(1);
 }
 
-const importKinds = { function: 0, table: 1, memory: 2, global: 3, tag: 4 } as const;
+/** Of imports and exports. */
+export const itemKinds = { function: 0, table: 1, memory: 2, global: 3, tag: 4 } as const;
 
 interface Imports {
   readonly functionTypes: readonly number[];
@@ -216,20 +245,20 @@ function readImports(reader: CoreReader | undefined): Imports {
     imports.skip(imports.u32());
     const kind = imports.byte();
     switch (kind) {
-      case importKinds.function:
+      case itemKinds.function:
         functionTypes.push(imports.u32());
         return;
-      case importKinds.table:
-        skipTableType(imports);
+      case itemKinds.table:
+        readTableType(imports);
         return;
-      case importKinds.memory:
+      case itemKinds.memory:
         memories.push(readMemoryType(imports));
         return;
-      case importKinds.global:
-        skipGlobalType(imports);
+      case itemKinds.global:
+        readGlobalType(imports);
         globals += 1;
         return;
-      case importKinds.tag:
+      case itemKinds.tag:
         imports.skip(1);
         imports.u32();
         return;
@@ -246,16 +275,17 @@ function readMemories(reader: CoreReader | undefined): MemoryType[] {
   return vector(reader, readMemoryType);
 }
 
-function readMemoryType(reader: CoreReader): MemoryType {
+export function readMemoryType(reader: CoreReader): MemoryType {
   const flags = reader.byte();
   if ((flags & limitFlags.isShared) !== 0) throw unsupported("a shared memory");
   if (flags > 0x07) throw unsupported("a memory with pages of another size");
   const initialPages = u64(reader);
-  if ((flags & limitFlags.hasMaximum) !== 0) u64(reader);
-  return { is64: (flags & limitFlags.is64) !== 0, initialPages };
+  const maximumPages = (flags & limitFlags.hasMaximum) === 0 ? undefined : u64(reader);
+  return { is64: (flags & limitFlags.is64) !== 0, initialPages, maximumPages };
 }
 
 export interface TableType {
+  readonly element: CoreValueType;
   /** As in the module: without the limits. */
   readonly elementBytes: Uint8Array;
   readonly initial: number;
@@ -270,7 +300,7 @@ export function readTableType(reader: CoreReader): TableType {
   if (reader.bytes[start] === TABLE_WITH_INITIAL_EXPRESSION) {
     throw unsupported("a table with an initial expression");
   }
-  skipStorableType(reader, "a table of exceptions");
+  const element = readStorableType(reader, "a table of exceptions");
   const elementBytes = reader.bytes.subarray(start, reader.at);
   const flags = reader.byte();
   if ((flags & limitFlags.isShared) !== 0) throw unsupported("a shared table");
@@ -278,30 +308,32 @@ export function readTableType(reader: CoreReader): TableType {
   if (flags > 0x07) throw malformed("expected the limits of a table", reader.at - 1);
   const initial = reader.u32();
   const maximum = (flags & limitFlags.hasMaximum) === 0 ? undefined : reader.u32();
-  return { elementBytes, initial, maximum };
-}
-
-function skipTableType(reader: CoreReader): void {
-  readTableType(reader);
+  return { element, elementBytes, initial, maximum };
 }
 
 /** An exception lies in V8's heap: those that a guest could keep there without an end are refused. */
-function skipStorableType(reader: CoreReader, refused: string): void {
+function readStorableType(reader: CoreReader, refused: string): CoreValueType {
   const start = reader.at;
-  reader.skipType();
+  const type = readValueType(reader);
   if (EXCEPTION_REFERENCES.has(reader.bytes[reader.at - 1]) && reader.at - start <= 2) {
     throw unsupported(refused);
   }
+  return type;
 }
 
-function skipGlobalType(reader: CoreReader): void {
-  skipStorableType(reader, "a global variable with an exception");
-  reader.skip(1);
+export interface GlobalType {
+  readonly value: CoreValueType;
+  readonly isMutable: boolean;
+}
+
+export function readGlobalType(reader: CoreReader): GlobalType {
+  const value = readStorableType(reader, "a global variable with an exception");
+  return { value, isMutable: reader.byte() === 1 };
 }
 
 function readGlobals(reader: CoreReader | undefined): number {
   return vector(reader, (globals) => {
-    skipGlobalType(globals);
+    readGlobalType(globals);
     globals.skipConstantExpression();
   }).length;
 }
@@ -330,7 +362,7 @@ function refuseWideTags(
 ): void {
   vector(reader, (tags) => {
     tags.skip(1);
-    const params = types[tags.u32()]?.params ?? 0;
+    const params = types[tags.u32()]?.params.length ?? 0;
     if (params > TAG_PARAMS_MAX) {
       throw unsupported(`an exception of more than ${TAG_PARAMS_MAX} values`);
     }

@@ -1,10 +1,10 @@
 import type { ModuleInterface } from "../component/build-plan.ts";
-import type { CoreItem } from "../component/entity.ts";
 import { escapeText } from "../component/names.ts";
 import { malformed } from "../component/reader.ts";
 import { requireCompilable } from "../core/compile-work.ts";
 import { ComponentError } from "../engine.ts";
 import type { CompileLimits, Ownership } from "../engine.ts";
+import { readCoreInterface } from "../core/core-interface.ts";
 import { ADDED_NAMES_PREFIX } from "../core/core-module.ts";
 import { rewriteModule } from "../core/rewrite-module.ts";
 import { exposeState } from "./expose-state.ts";
@@ -83,16 +83,10 @@ export class UsedModules {
 
   #compile({ sha256, bytes, makes, globals }: RewrittenModule, isShared: boolean): UsedModule {
     const code = this.#compiled(sha256, bytes);
-    const imports = WebAssembly.Module.imports(code).map(({ module, name, kind }) => ({
-      module,
-      name,
-      sort: sortOf(kind),
-    }));
+    const { imports, exports: all } = readCoreInterface(bytes);
+    // What is added is the engine's own: no other module can import it.
     const exports = new Map(
-      WebAssembly.Module.exports(code)
-        // What is added is the engine's own: no other module can import it.
-        .filter(({ name }) => !name.startsWith(ADDED_NAMES_PREFIX))
-        .map(({ name, kind }) => [name, sortOf(kind)]),
+      Array.from(all).filter(([name]) => !name.startsWith(ADDED_NAMES_PREFIX)),
     );
     const number = this.#byHash.size;
     return {
@@ -128,22 +122,5 @@ export class UsedModules {
       }
       throw error;
     }
-  }
-}
-
-function sortOf(kind: WebAssembly.ExternalKind): CoreItem["sort"] {
-  switch (kind) {
-    case "function":
-      return "core func";
-    case "table":
-      return "core table";
-    case "memory":
-      return "core memory";
-    case "global":
-      return "core global";
-    case "tag":
-      return "core tag";
-    default:
-      return kind satisfies never;
   }
 }
