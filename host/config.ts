@@ -295,7 +295,7 @@ export const HostConfigSchema = Type.Object(
     logBytesTotalMax: bytes(
       64 * MIB,
       16_384 * MIB,
-      "Kept of all logs; the app that was silent longest goes first.",
+      "Kept of all logs; past it, a tenant with more than an equal part loses what was silent longest.",
     ),
     logFollowersPerAppMax: count(16, 1, 1_000, "Clients that follow one app's log."),
 

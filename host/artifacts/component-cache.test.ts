@@ -35,3 +35,12 @@ test("an equal component of another tenant is another one, and deleted for itsel
   cache.delete(of("beta", "a"));
   expect(cache.get(of("acme", "a"))).toBeDefined();
 });
+
+test("a tenant with many apps loses its own components, and nobody else's", () => {
+  const cache = new ComponentCache({ countMax: 4 });
+  cache.put(of("victim", "v"), component("v"));
+  for (let n = 0; n < 100; n += 1) cache.put(of("flood", `f${n}`), component("f"));
+  expect(cache.get(of("victim", "v"))).toBeDefined();
+  expect(cache.get(of("flood", "f99"))).toBeDefined();
+  expect(cache.get(of("flood", "f96"))).toBeUndefined();
+});

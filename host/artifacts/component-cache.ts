@@ -1,4 +1,5 @@
 import type { CompiledComponent } from "../engine/engine.ts";
+import { FairRoom } from "../fair-room.ts";
 
 interface RevisionOfTenant {
   readonly tenantId: string;
@@ -7,16 +8,16 @@ interface RevisionOfTenant {
 
 /**
  * Runnable components that are kept though nobody asks for them now: fresh uploads on their way to
- * their first call, and the most recently used ones. A bounded number; the one that was unused
- * longest goes first. Equal components of a tenant's apps are one entry, those of two tenants are two:
- * how long a first call takes must not tell what another one has.
+ * their first call, and the most recently used ones. A bounded number, shared fairly: a tenant with many apps
+ * makes no other one's first calls slow. Equal components of a tenant's apps are one entry, those of two tenants
+ * are two: how long a first call takes must not tell what another one has.
  */
 export class ComponentCache {
-  readonly #countMax: number;
+  readonly #room: FairRoom<string>;
   readonly #components = new Map<string, CompiledComponent>();
 
   constructor(options: { readonly countMax: number }) {
-    this.#countMax = options.countMax;
+    this.#room = new FairRoom(options.countMax);
   }
 
   get(revision: RevisionOfTenant): CompiledComponent | undefined {
@@ -27,17 +28,15 @@ export class ComponentCache {
 
   /** Of a component that no app has any more; for another app it would be loaded again. */
   delete(revision: RevisionOfTenant): void {
-    this.#components.delete(toKey(revision));
+    const key = toKey(revision);
+    this.#room.delete(revision.tenantId, key);
+    this.#components.delete(key);
   }
 
   put(revision: RevisionOfTenant, component: CompiledComponent): void {
     const key = toKey(revision);
-    this.#components.delete(key);
     this.#components.set(key, component);
-    for (const oldest of this.#components.keys()) {
-      if (this.#components.size <= this.#countMax) return;
-      this.#components.delete(oldest);
-    }
+    for (const gone of this.#room.keep(revision.tenantId, key, 1)) this.#components.delete(gone);
   }
 }
 

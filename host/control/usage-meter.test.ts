@@ -125,6 +125,20 @@ test("the apps that were used last are remembered, most recent first, and no mor
   expect(second.recentApps.map(({ app }) => app)).toEqual(["c", "b"]);
 });
 
+test("a tenant that uses many apps leaves room for those that others used last", async () => {
+  const directory = newDirectory();
+  const storage = await openStorage(directory);
+  const first = meter(storage);
+  const ofVictim = record("a");
+  first.record({ ...ofVictim, identity: { ...ofVictim.identity, tenantId: "victim" } });
+  await first.flush();
+  for (const app of ["b", "c", "d"]) first.record(record(app));
+  await first.close();
+  await storage.close();
+  const second = meter(await openStorage(directory));
+  expect(second.recentApps.map(({ tenantId }) => tenantId)).toEqual(["acme", "victim"]);
+});
+
 test("a crash counts too much, by a lease at most, and never too little", async () => {
   const directory = newDirectory();
   const storage = await openStorage(directory);

@@ -7,6 +7,7 @@ import {
   UsageLedger,
 } from "@downpour/tenants";
 import type { UsageCounts } from "@downpour/tenants";
+import { FairRoom } from "../fair-room.ts";
 import type { InvocationRecord } from "../scheduler/deployed-app.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import {
@@ -214,7 +215,7 @@ export class UsageMeter {
     const fresh = used.map(({ tenantId, app }) => ({ tenantId, app }));
     const isFresh = new Set(fresh.map(({ tenantId, app }) => `${tenantId}/${app}`));
     const before = this.#recent.filter(({ tenantId, app }) => !isFresh.has(`${tenantId}/${app}`));
-    const recent = [...fresh, ...before].slice(0, recentAppsMax);
+    const recent = shared([...fresh, ...before], recentAppsMax);
     if (JSON.stringify(recent) === JSON.stringify(this.#recent)) return;
     this.#recent = recent;
     try {
@@ -224,4 +225,11 @@ export class UsageMeter {
       logger.warn({ err }, "the recently used apps could not be stored");
     }
   }
+}
+
+/** At most so many, most recent first, of which each tenant has a fair part. */
+function shared(apps: readonly RecentApp[], countMax: number): readonly RecentApp[] {
+  const room = new FairRoom<RecentApp>(countMax);
+  const gone = new Set(apps.toReversed().flatMap((app) => room.keep(app.tenantId, app, 1)));
+  return apps.filter((app) => !gone.has(app));
 }

@@ -1,40 +1,40 @@
+import { FairRoom } from "../fair-room.ts";
+
 export interface LoadedAheadLimits {
   readonly count: number;
   readonly codeBytes: number;
 }
 
 /**
- * What was loaded before anyone asked for it, within limits: the one that waits longest goes first. One that
- * is used is nothing that waits any more.
+ * What was loaded before anyone asked for it, within limits that tenants share fairly: past them goes, of who has
+ * more than an equal part, the one that waits longest. One that is used is nothing that waits any more.
  */
 export class LoadedAhead<T> {
-  readonly #limits: LoadedAheadLimits;
-  readonly #waiting = new Map<T, number>();
-  #codeBytes = 0;
+  readonly #pieces: FairRoom<T>;
+  readonly #codeBytes: FairRoom<T>;
+  readonly #tenantOf = new Map<T, string>();
 
   constructor(limits: LoadedAheadLimits) {
-    this.#limits = limits;
+    this.#pieces = new FairRoom(limits.count);
+    this.#codeBytes = new FairRoom(limits.codeBytes);
   }
 
   /** Answers what has to go; that may be the new one itself, where it is too large alone. */
-  add(item: T, codeBytes: number): readonly T[] {
+  add(tenantId: string, item: T, codeBytes: number): readonly T[] {
     this.delete(item);
-    this.#waiting.set(item, codeBytes);
-    this.#codeBytes += codeBytes;
-    const dropped: T[] = [];
-    for (const oldest of this.#waiting.keys()) {
-      const { count, codeBytes: codeBytesMax } = this.#limits;
-      if (this.#waiting.size <= count && this.#codeBytes <= codeBytesMax) break;
-      this.delete(oldest);
-      dropped.push(oldest);
-    }
-    return dropped;
+    this.#tenantOf.set(item, tenantId);
+    const tooMany = this.#pieces.keep(tenantId, item, 1);
+    const tooLarge = this.#codeBytes.keep(tenantId, item, codeBytes);
+    const dropped = new Set([...tooMany, ...tooLarge]);
+    for (const gone of dropped) this.delete(gone);
+    return [...dropped];
   }
 
   delete(item: T): void {
-    const codeBytes = this.#waiting.get(item);
-    if (codeBytes === undefined) return;
-    this.#codeBytes -= codeBytes;
-    this.#waiting.delete(item);
+    const tenantId = this.#tenantOf.get(item);
+    if (tenantId === undefined) return;
+    this.#tenantOf.delete(item);
+    this.#pieces.delete(tenantId, item);
+    this.#codeBytes.delete(tenantId, item);
   }
 }

@@ -252,7 +252,8 @@ export class Scheduler {
     await this.#load(revision, slot);
     // It may have been called, or deleted, meanwhile.
     if (revision.component === undefined || revision.preparedOn.size > 0) return;
-    for (const dropped of this.#loadedAhead.add(revision, revision.app.codeBytes)) {
+    const { codeBytes } = revision.app;
+    for (const dropped of this.#loadedAhead.add(tenantId, revision, codeBytes)) {
       this.#unload(dropped);
     }
     const executor = this.#place(slot);

@@ -105,6 +105,15 @@ describe("limits", () => {
     expect(logs.read("acme", "recent", ALL).entries).toHaveLength(1);
     expect(logs.read("acme", "new", ALL).entries).toHaveLength(1);
   });
+
+  test("past the bytes of all logs a tenant that logs much loses its own, and nobody else's", () => {
+    const logs = new FunctionLogs({ ...LIMITS, bytesTotalMax: 6_000 });
+    logs.append([entry("x".repeat(1_000), "silent", "victim")]);
+    for (let n = 0; n < 100; n += 1) logs.append([entry("x".repeat(1_000), `${n}`, "flood")]);
+    expect(logs.read("victim", "silent", ALL).entries).toHaveLength(1);
+    expect(logs.read("flood", "99", ALL).entries).toHaveLength(1);
+    expect(logs.read("flood", "95", ALL).entries).toEqual([]);
+  });
 });
 
 describe("following", () => {

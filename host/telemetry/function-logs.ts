@@ -1,4 +1,5 @@
 import { HostError } from "../errors.ts";
+import { FairRoom } from "../fair-room.ts";
 import type { LogEntry } from "../protocol.ts";
 
 export interface FunctionLogsOptions {
@@ -39,38 +40,37 @@ interface AppLog {
 
 // Keeps the newest entries of each app's log in memory, and hands new ones to whoever follows.
 //
-// L1. Of one app at most so many entries and bytes are kept, and of all apps together so many bytes:
-//     then the app that was silent longest loses its log.
+// L1. Of one app at most so many entries and bytes are kept, and of all apps together so many bytes, which tenants share
+//     fairly: of those that have more than an equal part the app that was silent longest loses its log.
 // L2. `seq` grows with each entry of an app, also over restarts: it starts at the clock, in microseconds, and
 //     no app writes a million entries a second for long. It says nothing of what other apps write.
 // L3. A follower sees every entry after the moment it began, in order, until it leaves.
 export class FunctionLogs {
   readonly #options: FunctionLogsOptions;
-  /** In the order of their last entry, the most recent last. */
   readonly #apps = new Map<string, AppLog>();
-  #bytes = 0;
+  readonly #room: FairRoom<string>;
 
   constructor(options: FunctionLogsOptions) {
     this.#options = options;
+    this.#room = new FairRoom(options.bytesTotalMax);
   }
 
   append(entries: readonly LogEntry[]): void {
     const fresh = new Map<AppLog, KeptEntry[]>();
     for (const entry of entries) {
-      const log = this.#touch(`${entry.tenantId}/${entry.app}`);
+      const key = `${entry.tenantId}/${entry.app}`;
+      const log = this.#appLog(key);
       log.seq += 1;
       const kept = { seq: log.seq, entry };
       log.entries.push(kept);
-      const bytes = entryBytes(entry);
-      log.bytes += bytes;
-      this.#bytes += bytes;
+      log.bytes += entryBytes(entry);
       this.#trim(log);
+      this.#makeRoom(entry.tenantId, key, log.bytes);
       if (log.followers.size === 0) continue;
       const batch = fresh.get(log);
       if (batch === undefined) fresh.set(log, [kept]);
       else batch.push(kept);
     }
-    this.#trimTotal();
     for (const [log, batch] of fresh) {
       for (const follower of log.followers) follower.onEntries(batch);
     }
@@ -110,7 +110,7 @@ export class FunctionLogs {
     const log = this.#apps.get(key);
     if (log === undefined) return;
     this.#apps.delete(key);
-    this.#bytes -= log.bytes;
+    this.#room.delete(tenantId, key);
     for (const follower of log.followers) follower.onEnd("app-deleted");
   }
 
@@ -132,14 +132,6 @@ export class FunctionLogs {
     return log;
   }
 
-  /** The app's log, now the most recent one. */
-  #touch(key: string): AppLog {
-    const log = this.#appLog(key);
-    this.#apps.delete(key);
-    this.#apps.set(key, log);
-    return log;
-  }
-
   #trim(log: AppLog): void {
     const { entriesPerAppMax, bytesPerAppMax } = this.#options;
     while (
@@ -158,22 +150,21 @@ export class FunctionLogs {
   #dropOldest(log: AppLog): void {
     const oldest = log.entries[log.start];
     if (oldest === undefined) return;
-    const bytes = entryBytes(oldest.entry);
-    log.bytes -= bytes;
-    this.#bytes -= bytes;
+    log.bytes -= entryBytes(oldest.entry);
     log.droppedSeq = oldest.seq;
     log.start += 1;
   }
 
-  #trimTotal(): void {
-    for (const [key, log] of this.#apps) {
-      if (this.#bytes <= this.#options.bytesTotalMax) return;
-      this.#bytes -= log.bytes;
+  /** For what a log has now, within what all may have (L1). */
+  #makeRoom(tenantId: string, key: string, bytes: number): void {
+    for (const gone of this.#room.keep(tenantId, key, bytes)) {
+      const log = this.#apps.get(gone);
+      if (log === undefined) continue;
       log.droppedSeq = log.entries.at(-1)?.seq ?? log.droppedSeq;
       log.entries.length = 0;
       log.start = 0;
       log.bytes = 0;
-      if (log.followers.size === 0) this.#apps.delete(key);
+      if (log.followers.size === 0) this.#apps.delete(gone);
     }
   }
 }
