@@ -12,10 +12,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Latencies } from "../latencies.ts";
 import type { VictimSummary } from "./victim.ts";
 
+const [url = "", rate = "", durationS = "", answerTimeout = ""] = process.argv.slice(2);
 /** One that has no answer by then is lost. */
-const ANSWER_TIMEOUT_MS = 10_000;
-
-const [url = "", rate = "", durationS = ""] = process.argv.slice(2);
+const answerTimeoutMs = Number(answerTimeout);
 const authorization = process.env["LOAD_AUTHORIZATION"];
 const intervalMs = 1000 / Number(rate);
 const count = Math.round(Number(durationS) * Number(rate));
@@ -42,7 +41,7 @@ console.log(`summary ${JSON.stringify(summary)}`);
 
 async function measure(dueAtMs: number): Promise<void> {
   const loss = await call();
-  latencies.recordMs(loss === undefined ? performance.now() - dueAtMs : ANSWER_TIMEOUT_MS);
+  latencies.recordMs(loss === undefined ? performance.now() - dueAtMs : answerTimeoutMs);
   if (loss !== undefined) losses[loss] = (losses[loss] ?? 0) + 1;
 }
 
@@ -56,7 +55,7 @@ function call(): Promise<string | undefined> {
       "content-type": "application/json",
       ...(authorization === undefined ? {} : { authorization }),
     },
-    timeout: ANSWER_TIMEOUT_MS,
+    timeout: answerTimeoutMs,
   });
   sent.once("timeout", () => sent.destroy(new Error("timeout")));
   sent.once("error", (error) => resolve(error.message));

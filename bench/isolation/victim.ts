@@ -16,12 +16,14 @@ export interface VictimSummary {
 export interface VictimOptions {
   readonly requestsPerSecond: number;
   readonly durationS: number;
+  /** What has no answer by then is lost. */
+  readonly answerTimeoutMs: number;
 }
 
 /** Calls the victim at a constant rate, and says what it noticed. */
 export async function callVictim(
   victim: Subject,
-  { requestsPerSecond, durationS }: VictimOptions,
+  { requestsPerSecond, durationS, answerTimeoutMs }: VictimOptions,
 ): Promise<VictimSummary> {
   await using child = new Child({
     command: process.execPath,
@@ -30,6 +32,7 @@ export async function callVictim(
       victim.url,
       String(requestsPerSecond),
       String(durationS),
+      String(answerTimeoutMs),
     ],
     env: victim.authorization === undefined ? {} : { LOAD_AUTHORIZATION: victim.authorization },
   });

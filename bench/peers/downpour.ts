@@ -83,11 +83,11 @@ export class DownpourHost implements AsyncDisposable {
     this.#tenantToken = token;
   }
 
-  /** Another tenant, with the limits that a tenant has where nothing is said; answers its token. */
-  async makeTenant(tenant: string): Promise<string> {
+  /** Another tenant, with the limits that a tenant has where `quotas` says nothing; answers its token. */
+  async makeTenant(tenant: string, quotas: Readonly<Record<string, number>>): Promise<string> {
     const created = await this.#request("POST", "/v1/tenants", {
       token: this.#adminToken,
-      json: { tenant },
+      json: { tenant, quotas },
     });
     return textField(await created.json(), "token");
   }

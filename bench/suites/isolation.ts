@@ -31,6 +31,7 @@ async function runIsolationSuite(context: SuiteContext): Promise<SuiteReport> {
   const load: VictimOptions = {
     requestsPerSecond: parameter("isolation_rate", { smoke: 100, full: 200 }),
     durationS: parameter("isolation_duration_s", { smoke: 1, full: 10 }),
+    answerTimeoutMs: parameter("isolation_answer_timeout_ms", { smoke: 3_000, full: 10_000 }),
   };
   const hello = await buildExample("hello");
   const rows: Row[] = [];
@@ -43,7 +44,10 @@ async function runIsolationSuite(context: SuiteContext): Promise<SuiteReport> {
   });
   await host.deploy("counter", await buildGuest("counter"));
   const victim = await host.subject("counter", "visit");
-  const token = await host.makeTenant("attacker");
+  const token = await host.makeTenant("attacker", {
+    // An attack that computes without an end goes on for as long after it was told to stop.
+    deadlineMsMax: parameter("isolation_deadline_ms", { smoke: 2_000, full: 10_000 }),
+  });
   await host.deploy(ATTACKER_APP, await buildGuest("attacker"), token);
   const attacker: Attacker = { host, authorization: `Bearer ${token}`, hello };
 
