@@ -33,8 +33,9 @@ export async function buildGuest(guest: GuestSource): Promise<Uint8Array> {
   mkdirSync(CACHE, { recursive: true });
   let witPath = fileURLToPath(WIT);
   if (guest.wit !== undefined) {
-    witPath = fileURLToPath(new URL(`${key}.wit`, CACHE));
-    writeFileSync(witPath, guest.wit);
+    const wit = new URL(`${key}.wit`, CACHE);
+    moveIntoPlace(wit, guest.wit);
+    witPath = fileURLToPath(wit);
   }
   const { component } = await componentize({
     witPath,
@@ -43,11 +44,15 @@ export async function buildGuest(guest: GuestSource): Promise<Uint8Array> {
     stubWasi: guest.stubWasi ?? false,
     sync: guest.sync ?? false,
   });
-  // Two test files may build the same guest at once: each moves a whole file into place.
-  const unfinished = new URL(`${key}.${process.pid}.${performance.now()}.part`, CACHE);
-  writeFileSync(unfinished, component);
-  renameSync(unfinished, cached);
+  moveIntoPlace(cached, component);
   return new Uint8Array(component);
+}
+
+/** Two test files may build the same guest at once: none reads half of what the other writes. */
+function moveIntoPlace(file: URL, content: string | Uint8Array): void {
+  const unfinished = new URL(`${file.href}.${process.pid}.${performance.now()}.part`);
+  writeFileSync(unfinished, content);
+  renameSync(unfinished, file);
 }
 
 const TOOLCHAIN = "componentize-qjs 0.4.5";

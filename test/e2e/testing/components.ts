@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
-import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createHash, randomUUID } from "node:crypto";
+import { existsSync, globSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildComponent } from "@downpour/sdk/build";
 
@@ -46,9 +46,12 @@ export const slow = fn((ms: number) => {
 /** What a component is made of beside its source: built against another contract, it would be refused. */
 function toolchain(): string {
   const hash = createHash("sha256");
-  for (const path of globSync(["wit/**/*.wit", "guest-sdk/{src,build}/**/*.ts"], {
-    cwd: PROJECT,
-  }).toSorted()) {
+  for (const path of globSync(
+    ["wit/**/*.wit", "guest-sdk/package.json", "guest-sdk/{src,build}/**/*.ts"],
+    {
+      cwd: PROJECT,
+    },
+  ).toSorted()) {
     hash.update(readFileSync(join(PROJECT, path)));
   }
   return hash.digest("hex");
@@ -70,7 +73,10 @@ export async function built(
   if (!existsSync(outFile)) {
     mkdirSync(directory, { recursive: true });
     const entry = join(directory, "index.ts");
-    writeFileSync(entry, text);
+    // Two test files may build the same at once: none reads half of what the other writes.
+    const draft = join(directory, `${randomUUID()}.draft`);
+    writeFileSync(draft, text);
+    renameSync(draft, entry);
     await buildComponent({ entry, outFile, engine });
   }
   return new Uint8Array(readFileSync(outFile));
