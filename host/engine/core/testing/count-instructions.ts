@@ -9,7 +9,7 @@ const MUTABLE = 0x01;
 const GLOBAL_KIND = 0x03;
 
 /** They are written down, and nothing runs that would take time. */
-const STRUCTURE: ReadonlySet<number> = new Set([
+export const STRUCTURE: ReadonlySet<number> = new Set([
   op.nop,
   op.drop,
   op.block,
