@@ -15,20 +15,31 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
-          include: ["{kvs,tenants,host,cli,guest-sdk,bench}/**/*.test.ts"],
+          include: ["{kvs,tenants,host,cli,guest-sdk,bench,test/sdk,test/docs}/**/*.test.ts"],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
       },
       {
-        // Each of these starts hosts of its own, with several threads: one file at a time, after
-        // the others, or their time limits measure the machine.
+        // Each of these starts processes of its own, and mostly waits for them.
         extends: true,
         test: {
           name: "processes",
           include: ["test/**/*.test.ts"],
-          maxWorkers: 1,
+          exclude: ["test/{sdk,docs,isolation}/**"],
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        // What a neighbour notices of an attack is what these look at: one file at a time, after the
+        // others, or they see the machine.
+        extends: true,
+        test: {
+          name: "isolation",
+          include: ["test/isolation/**/*.test.ts"],
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
         },
       },
     ],
