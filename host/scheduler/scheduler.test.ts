@@ -864,7 +864,8 @@ describe("a deployment", () => {
     const running = await start(unyielding);
     running.deploy(deployed());
     running.deploy(deployed({ identity: { ...identity, app: "next" } }));
-    const looped = running.invoke(call("loop", "", { deadlineMs: 10_000 }));
+    const caller = new AbortController();
+    const looped = running.invoke(call("loop"), caller.signal);
     await expect.poll(() => logged.length, { timeout: 10_000 }).toBe(1);
     let isPrepared = false;
     const prepared = running.prepare("acme", "next").then(() => (isPrepared = true));
@@ -872,6 +873,7 @@ describe("a deployment", () => {
     expect(isPrepared).toBe(false);
     await prepared;
     expect(running.stats().inFlight).toBe(1);
+    caller.abort();
     await looped;
   });
 
