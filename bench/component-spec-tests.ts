@@ -45,7 +45,7 @@ class AnyType extends Array<FuncType> {
 
 async function compile(source: string): Promise<Planned> {
   const bytes = await assemble(source);
-  const { root, modules } = decodeComponent(bytes, limits);
+  const { root, modules, sections } = decodeComponent(bytes, limits);
   const names = root.definitions.flatMap((definition) =>
     definition.kind === "export" && definition.sort === "func" ? [definition.name] : [],
   );
@@ -53,7 +53,7 @@ async function compile(source: string): Promise<Planned> {
     imports: [],
     exports: Object.fromEntries(names.map((name) => [name, new AnyType()])),
   };
-  const used = new UsedModules(modules, cache, limits);
+  const used = new UsedModules({ modules, sections }, cache, limits);
   const { plan } = buildPlan(root, (index) => used.at(index), world, limits);
   const component = { plan: writePlan(plan), imports: [], modules: used.list() };
   const exports = plan.exports.flatMap(({ name, lift }) => {

@@ -276,6 +276,25 @@ export const HostConfigSchema = Type.Object(
       "A thread that does not come back from a function for so long is ended and replaced.",
     ),
 
+    tableElementsMax: count(
+      100_000,
+      1,
+      1_000_000,
+      "Elements of all tables of one instance, by their maxima; a table grows to a tenth of it. They lie in V8's heap.",
+    ),
+    componentFunctionsMax: count(
+      200_000,
+      1,
+      1_000_000,
+      "Functions in the core modules of one component.",
+    ),
+    componentSectionsMax: count(
+      10_000,
+      1,
+      1_000_000,
+      "Sections of one component, and of what is in it.",
+    ),
+    componentNestingMax: count(32, 1, 100, "Components inside each other in one upload."),
     compileTimeMaxMs: ms(30_000, 100, 600_000, "Checking, compiling and describing one upload."),
     compileHeapMibMax: count(
       512,

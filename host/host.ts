@@ -154,8 +154,7 @@ async function start(
   const compiler = started.adopt(
     new Compiler({
       artifactDirectory,
-      heapMibMax: config.compileHeapMibMax,
-      timeMaxMs: config.compileTimeMaxMs,
+      loadBounds: { heapMibMax: config.compileHeapMibMax, timeMaxMs: config.compileTimeMaxMs },
       queueDepthMax: config.compileQueueDepthMax,
       isReused: config.isolation === "shared",
     }),

@@ -4,6 +4,18 @@ export interface Quotas {
   /** Of each app, the active one included. */
   readonly revisionsKeptMax: number;
   readonly uploadBytesMax: number;
+  /** Functions in the core modules of one component. */
+  readonly componentFunctionsMax: number;
+  /** Sections of one component, and of what is in it. */
+  readonly componentSectionsMax: number;
+  /** Components inside each other in one upload. */
+  readonly componentNestingMax: number;
+  /** Elements of all tables of one instance. */
+  readonly tableElementsMax: number;
+  /** Time for checking, compiling and describing one upload. */
+  readonly compileMsMax: number;
+  /** Heap for it. */
+  readonly compileHeapMibMax: number;
   /** Uploads under way at once. */
   readonly uploadsMax: number;
   /** Invocations of all its apps at once. */
@@ -45,6 +57,12 @@ export const QUOTA_NAMES = [
   "appsMax",
   "revisionsKeptMax",
   "uploadBytesMax",
+  "componentFunctionsMax",
+  "componentSectionsMax",
+  "componentNestingMax",
+  "tableElementsMax",
+  "compileMsMax",
+  "compileHeapMibMax",
   "uploadsMax",
   "concurrencyMax",
   "instancesMax",
@@ -71,6 +89,12 @@ export function toQuotas(quota: (name: keyof Quotas) => number): Quotas {
     appsMax: quota("appsMax"),
     revisionsKeptMax: quota("revisionsKeptMax"),
     uploadBytesMax: quota("uploadBytesMax"),
+    componentFunctionsMax: quota("componentFunctionsMax"),
+    componentSectionsMax: quota("componentSectionsMax"),
+    componentNestingMax: quota("componentNestingMax"),
+    tableElementsMax: quota("tableElementsMax"),
+    compileMsMax: quota("compileMsMax"),
+    compileHeapMibMax: quota("compileHeapMibMax"),
     uploadsMax: quota("uploadsMax"),
     concurrencyMax: quota("concurrencyMax"),
     instancesMax: quota("instancesMax"),

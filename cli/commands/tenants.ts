@@ -22,8 +22,29 @@ import { table } from "../terminal.ts";
 /** Commander names `--apps-max` `appsMax`: flags and quotas have the same names. */
 const QUOTA_OPTIONS = [
   ["appsMax", "--apps-max <count>", "apps", 100_000],
-  ["revisionsKeptMax", "--revisions-kept-max <count>", "revisions kept of each app", 1_000],
+  ["revisionsKeptMax", "--revisions-kept-max <count>", "revisions kept of each app", 100],
   ["uploadBytesMax", "--upload-bytes-max <bytes>", "bytes of one component", 1_073_741_824],
+  [
+    "componentFunctionsMax",
+    "--component-functions-max <count>",
+    "functions in the core modules of one component",
+    1_000_000,
+  ],
+  [
+    "componentSectionsMax",
+    "--component-sections-max <count>",
+    "sections of one component",
+    1_000_000,
+  ],
+  ["componentNestingMax", "--component-nesting-max <count>", "components inside each other", 100],
+  [
+    "tableElementsMax",
+    "--table-elements-max <count>",
+    "elements of the tables of one instance",
+    1_000_000,
+  ],
+  ["compileMsMax", "--compile-ms-max <ms>", "time for compiling one upload", 600_000],
+  ["compileHeapMibMax", "--compile-heap-mib-max <mib>", "heap for compiling one upload", 16_384],
   ["uploadsMax", "--uploads-max <count>", "uploads under way at once", 1_000],
   ["concurrencyMax", "--concurrency-max <count>", "invocations at once, of all apps", 100_000],
   ["instancesMax", "--instances-max <count>", "instances of all apps", 5_000],
@@ -155,7 +176,7 @@ export function registerTenants(program: Command, open: OpenContext): void {
       terminal.result(
         view,
         Object.entries(view.quotas)
-          .map(([name, value]) => `  ${name.padEnd(20)} ${value}`)
+          .map(([name, value]) => `  ${name.padEnd(23)} ${value}`)
           .join("\n"),
       );
     });

@@ -1,6 +1,7 @@
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { HostError } from "../errors.ts";
+import { ComponentLimits } from "./component-limits.ts";
 
 // One app as it is stored, and what may become of it. Records are immutable; each function here
 // takes one and answers the next, and knows nothing of disks or threads.
@@ -27,7 +28,14 @@ const Revision = Type.Object({
     componentBytes: whole,
     coreModules: whole,
     coreModuleBytes: whole,
+    // What earlier hosts did not count.
+    coreFunctions: Type.Optional(whole),
+    sections: Type.Optional(whole),
+    nestingDepth: Type.Optional(whole),
+    tableElements: Type.Optional(whole),
   }),
+  /** Of its upload; absent in records of earlier hosts. */
+  limits: Type.Optional(ComponentLimits),
   artifact: CompiledArtifact,
 });
 export type Revision = Readonly<Static<typeof Revision>>;

@@ -1,6 +1,7 @@
-import type { CompiledComponent } from "../engine/engine.ts";
+import type { CompiledComponent, Complexity } from "../engine/engine.ts";
 import type { ErrorWire } from "../errors.ts";
 import type { CompiledArtifact } from "./app-record.ts";
+import type { ComponentLimits } from "./component-limits.ts";
 import type { Manifest } from "./manifest.ts";
 
 /** What the compile thread is started with. */
@@ -10,12 +11,19 @@ export interface CompileThreadData {
 
 /** One at a time: the main thread sends the next request after the reply to the last one. */
 export type CompileRequest =
-  | { readonly kind: "compile"; readonly tenantId: string; readonly componentPath: string }
+  | {
+      readonly kind: "compile";
+      readonly tenantId: string;
+      readonly componentPath: string;
+      readonly limits: ComponentLimits;
+    }
   | {
       readonly kind: "load";
       readonly tenantId: string;
       readonly componentSha256: string;
       readonly artifact: CompiledArtifact;
+      /** Of its upload: for a revision that has to be compiled anew. */
+      readonly limits: ComponentLimits;
     };
 
 export type CompileReply =
@@ -36,6 +44,7 @@ export interface CompiledUpload {
   readonly manifest: Manifest;
   readonly coreModules: number;
   readonly coreModuleBytes: number;
+  readonly complexity: Complexity;
 }
 
 export interface LoadedComponent {

@@ -2,6 +2,7 @@ import { HostError } from "../errors.ts";
 import type { CompileReply, CompileRequest } from "./compile-messages.ts";
 import { CompileThread } from "./compile-thread.ts";
 import type { CompileThreadOptions } from "./compile-thread.ts";
+import type { CompileBounds } from "./component-limits.ts";
 
 export interface CompilePoolOptions extends CompileThreadOptions {
   readonly threads: number;
@@ -11,6 +12,7 @@ export interface CompilePoolOptions extends CompileThreadOptions {
 
 interface Task {
   readonly request: CompileRequest;
+  readonly bounds: CompileBounds;
   readonly resolve: (reply: Promise<CompileReply>) => void;
   readonly reject: (error: HostError) => void;
 }
@@ -38,16 +40,16 @@ export class CompilePool {
   }
 
   /** Starts a thread before there is work for it. */
-  warmUp(): void {
-    this.#idle.at(-1)?.warmUp();
+  warmUp(bounds: CompileBounds): void {
+    this.#idle.at(-1)?.warmUp(bounds);
   }
 
-  run(request: CompileRequest): Promise<CompileReply> {
+  run(request: CompileRequest, bounds: CompileBounds): Promise<CompileReply> {
     const { tenantId } = request;
     if (this.#isClosed) return Promise.reject(draining());
     const { promise, resolve, reject } = Promise.withResolvers<CompileReply>();
     const tasks = this.#waiting.get(tenantId) ?? [];
-    tasks.push({ request, resolve, reject });
+    tasks.push({ request, bounds, resolve, reject });
     this.#waiting.set(tenantId, tasks);
     this.#queued += 1;
     this.#next();
@@ -65,21 +67,26 @@ export class CompilePool {
   #next(): void {
     for (const [tenantId, tasks] of this.#waiting) {
       if (this.#running.has(tenantId)) continue;
-      // The one that was used last: it is warm, and the others may end.
-      const thread = this.#idle.pop();
-      if (thread === undefined) return;
+      if (this.#idle.length === 0) return;
       const task = tasks.shift();
       this.#waiting.delete(tenantId);
       // To the end of the line. A map visits what is added while it is walked.
       if (tasks.length > 0) this.#waiting.set(tenantId, tasks);
-      if (task !== undefined) void this.#take(thread, tenantId, task);
+      if (task === undefined) continue;
+      const [thread] = this.#idle.splice(this.#bestIdle(task.bounds), 1);
+      if (thread !== undefined) void this.#take(thread, tenantId, task);
     }
+  }
+
+  /** One that need not be started anew; else (-1) the one that was used last: it is warm, and the others may end. */
+  #bestIdle({ heapMibMax }: CompileBounds): number {
+    return this.#idle.findLastIndex((thread) => thread.heapMibMax === heapMibMax);
   }
 
   async #take(thread: CompileThread, tenantId: string, task: Task): Promise<void> {
     this.#queued -= 1;
     this.#running.add(tenantId);
-    const reply = thread.run(task.request);
+    const reply = thread.run(task.request, task.bounds);
     task.resolve(reply);
     await Promise.allSettled([reply]);
     this.#running.delete(tenantId);

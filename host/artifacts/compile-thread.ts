@@ -2,11 +2,10 @@ import assert from "node:assert/strict";
 import { Worker } from "node:worker_threads";
 import { HostError } from "../errors.ts";
 import type { CompileReply, CompileRequest, CompileThreadData } from "./compile-messages.ts";
+import type { CompileBounds } from "./component-limits.ts";
 
 export interface CompileThreadOptions {
   readonly artifactDirectory: string;
-  readonly heapMibMax: number;
-  readonly timeMaxMs: number;
   /** Whether a thread serves more than one request: each may run code of another tenant. */
   readonly isReused: boolean;
   /** Without work for so long, the thread ends; the next request starts it again. */
@@ -15,6 +14,7 @@ export interface CompileThreadOptions {
 
 interface Task {
   readonly request: CompileRequest;
+  readonly bounds: CompileBounds;
   readonly resolve: (reply: CompileReply) => void;
   readonly reject: (error: HostError) => void;
 }
@@ -28,12 +28,14 @@ const YOUNG_GENERATION_MIB = 32;
 // H1. It has one request at a time; whoever has more waits for the end of the last (`compile-pool.ts`).
 // H2. Every request is settled exactly once, also when the thread dies.
 // H3. The clock of a request starts when the thread takes it, and not while the thread starts.
+// H4. A thread has one heap for its life: a request that may have more or less gets a new one.
 export class CompileThread {
   readonly #options: CompileThreadOptions;
   /** Waits until the thread has started. */
   #waiting: Task | undefined;
   #current: Task | undefined;
   #worker: Worker | undefined;
+  #heapMibMax: number | undefined;
   #isReady = false;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -43,19 +45,25 @@ export class CompileThread {
   }
 
   /** Starts the thread before there is work for it. */
-  warmUp(): void {
-    if (this.#worker === undefined && !this.#isClosed) this.#start();
+  warmUp({ heapMibMax }: CompileBounds): void {
+    if (this.#worker === undefined && !this.#isClosed) this.#start(heapMibMax);
   }
 
-  run(request: CompileRequest): Promise<CompileReply> {
+  /** Of the thread that runs; undefined where none does. */
+  get heapMibMax(): number | undefined {
+    return this.#worker && this.#heapMibMax;
+  }
+
+  run(request: CompileRequest, bounds: CompileBounds): Promise<CompileReply> {
     if (this.#isClosed) {
       return Promise.reject(new HostError("HOST_DRAINING", "the host is shutting down"));
     }
     assert(this.#waiting === undefined && this.#current === undefined);
     return new Promise((resolve, reject) => {
-      this.#waiting = { request, resolve, reject };
-      if (this.#worker === undefined) this.#start();
-      else this.#next();
+      this.#waiting = { request, bounds, resolve, reject };
+      if (this.heapMibMax === bounds.heapMibMax) return this.#next();
+      void this.#end(undefined);
+      this.#start(bounds.heapMibMax);
     });
   }
 
@@ -67,19 +75,20 @@ export class CompileThread {
     await this.#end(draining);
   }
 
-  #start(): void {
+  #start(heapMibMax: number): void {
     const workerData: CompileThreadData = { artifactDirectory: this.#options.artifactDirectory };
     const worker = new Worker(new URL("compile-worker.ts", import.meta.url), {
       workerData,
       name: "compile",
       env: threadEnvironment(),
       resourceLimits: {
-        maxOldGenerationSizeMb: this.#options.heapMibMax,
+        maxOldGenerationSizeMb: heapMibMax,
         maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB,
       },
     });
     worker.unref();
     this.#worker = worker;
+    this.#heapMibMax = heapMibMax;
     this.#isReady = false;
     worker.on("message", (reply: CompileReply) => this.#onReply(worker, reply));
     worker.on("error", (cause: unknown) => this.#onDead(worker, cause));
@@ -96,10 +105,10 @@ export class CompileThread {
     }
     this.#waiting = undefined;
     this.#current = task;
-    const { timeMaxMs } = this.#options;
+    const { timeMaxMs } = task.bounds;
     this.#timer = setTimeout(() => {
       const message = `compiling and describing the component took more than ${timeMaxMs} ms`;
-      const details = { compileTimeMaxMs: timeMaxMs };
+      const details = { compileMsMax: timeMaxMs };
       void this.#end(new HostError("COMPILE_LIMIT_EXCEEDED", message, { details }));
     }, timeMaxMs);
     this.#worker?.postMessage(task.request);
@@ -124,13 +133,14 @@ export class CompileThread {
 
   #onDead(worker: Worker, cause: unknown): void {
     if (worker !== this.#worker) return;
+    const compileHeapMibMax = this.#heapMibMax;
     this.#forget();
     const isMemory = errorCode(cause) === "ERR_WORKER_OUT_OF_MEMORY";
     const error = isMemory
       ? new HostError(
           "COMPILE_LIMIT_EXCEEDED",
-          `compiling and describing the component took more than ${this.#options.heapMibMax} MiB of heap`,
-          { details: { compileHeapMibMax: this.#options.heapMibMax }, cause },
+          `compiling and describing the component took more than ${compileHeapMibMax} MiB of heap`,
+          { details: { compileHeapMibMax }, cause },
         )
       : new HostError("INTERNAL", "internal error", { cause });
     // A thread that dies before it is ready would do so again: fail what waits, do not spin.

@@ -5,7 +5,6 @@ import { createEngine } from "../engine/create-engine.ts";
 import { ComponentError } from "../engine/engine.ts";
 import type {
   Compilation,
-  CompileLimits,
   ComponentErrorKind,
   LoadableComponent,
   StoredComponent,
@@ -26,27 +25,14 @@ import type {
   CompileThreadData,
   LoadedComponent,
 } from "./compile-messages.ts";
+import { QUOTA_OF_LIMIT, toCompileLimits } from "./component-limits.ts";
+import type { ComponentLimits } from "./component-limits.ts";
 import { engineTag } from "./engine-tag.ts";
 import { SHARED_RUNTIMES } from "./shared-runtimes.ts";
 
 // The entry of a compile thread: the only place where the bytes of an upload are looked at. It may be
 // terminated at any instruction, and owns nothing but what it is working on. What it makes is the
 // tenant's own, on the disk and in V8, but for the runtimes of the SDK.
-
-/** How large a component may be is decided while it is received; here only its structure is bounded. */
-const LIMITS: CompileLimits = {
-  componentBytesMax: Number.MAX_SAFE_INTEGER,
-  nestingDepthMax: 32,
-  coreModulesMax: 256,
-  typeNodesMax: 200_000,
-  definitionsMax: 200_000,
-  nameBytesMax: 1_024,
-  // QuickJS takes 3 tables with 800 elements and 3 memories, StarlingMonkey a table of 7,700 elements.
-  tablesMax: 64,
-  tableElementsMax: 100_000,
-  grownTableElementsMax: 10_000,
-  memoriesMax: 16,
-};
 
 const CODES = {
   malformed: "COMPONENT_MALFORMED",
@@ -88,7 +74,7 @@ async function answer(request: CompileRequest): Promise<CompileReply> {
         return unreachable(request);
     }
   } catch (error) {
-    const refusal = toHostError(error);
+    const refusal = toHostError(error, request.limits);
     const bug = refusal.code === "INTERNAL" && error instanceof Error ? error.stack : undefined;
     return { kind: "refused", error: refusal.toWire(), bug };
   }
@@ -97,9 +83,10 @@ async function answer(request: CompileRequest): Promise<CompileReply> {
 async function compileUpload({
   tenantId,
   componentPath,
+  limits,
 }: RequestOf<"compile">): Promise<CompiledUpload> {
   const bytes = await readFile(componentPath);
-  const compilation = compile(bytes, tenantId);
+  const compilation = compile(bytes, tenantId, limits);
   // A thread that only loads never needs it, and it is two thirds of the code here.
   const { describeComponent } = await import("./describe.ts");
   const manifest = await describeComponent(engine, compilation.component);
@@ -111,12 +98,13 @@ async function compileUpload({
     manifest,
     coreModules: modules.length,
     coreModuleBytes: modules.reduce((sum, { bytes: module }) => sum + module.byteLength, 0),
+    complexity: compilation.complexity,
   };
 }
 
 /** From the stored plan where this engine made it and it is undamaged; else from the component. */
 async function load(request: RequestOf<"load">): Promise<LoadedComponent> {
-  const { tenantId, componentSha256, artifact } = request;
+  const { tenantId, componentSha256, artifact, limits } = request;
   const own = artifacts.of(tenantId);
   if (artifact.engineTag === tag) {
     try {
@@ -126,13 +114,13 @@ async function load(request: RequestOf<"load">): Promise<LoadedComponent> {
       if (!(error instanceof HostError && error.code === "ARTIFACT_DAMAGED")) throw error;
     }
   }
-  const compilation = compile(await own.read(componentSha256), tenantId);
+  const compilation = compile(await own.read(componentSha256), tenantId, limits);
   const recompiled = await store(compilation.stored, own);
   return { component: compilation.component, recompiled };
 }
 
-function compile(bytes: Uint8Array, owner: string): Compilation {
-  return engine.compile(bytes, world, LIMITS, {
+function compile(bytes: Uint8Array, owner: string, limits: ComponentLimits): Compilation {
+  return engine.compile(bytes, world, toCompileLimits(limits), {
     owner,
     isShared: (sha256) => SHARED_RUNTIMES.has(sha256),
   });
@@ -167,12 +155,15 @@ async function readStored(
   return { ...stored, modules };
 }
 
-function toHostError(error: unknown): HostError {
+function toHostError(error: unknown, limits: ComponentLimits): HostError {
   if (!(error instanceof ComponentError)) return HostError.from(error);
+  const { limit, offset } = error;
+  const quota = limit && QUOTA_OF_LIMIT.get(limit);
   return new HostError(CODES[error.kind], error.message, {
     details: {
       problems: error.problems.slice(0, PROBLEMS_MAX),
-      ...(error.offset !== undefined && { offset: error.offset }),
+      ...(offset !== undefined && { offset }),
+      ...(quota !== undefined && { [quota]: limits[quota] }),
     },
     cause: error,
   });

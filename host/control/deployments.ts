@@ -1,5 +1,5 @@
 import type { SpaceLimits } from "@downpour/kvs";
-import type { Tenant, TenantRegistry } from "@downpour/tenants";
+import type { Quotas, Tenant, TenantRegistry } from "@downpour/tenants";
 import {
   activeRevision,
   artifactsOf,
@@ -16,6 +16,7 @@ import { ArtifactSweeper } from "../artifacts/artifact-sweeper.ts";
 import { ComponentCache } from "../artifacts/component-cache.ts";
 import type { CompiledUpload } from "../artifacts/compile-messages.ts";
 import type { Compiler } from "../artifacts/compiler.ts";
+import type { ComponentLimits } from "../artifacts/component-limits.ts";
 import type { HostConfig } from "../config.ts";
 import { HostError } from "../errors.ts";
 import { LogAllowance } from "../log-allowance.ts";
@@ -290,7 +291,7 @@ export class Deployments {
     try {
       const receivedAtMs = performance.now();
       const receiveMs = receivedAtMs - startedAtMs;
-      this.#current(tenant);
+      const { quotas } = this.#current(tenant);
       const before = apps.find(tenant.tenantId, app);
       if (before?.activeRevisionId === staged.sha256 && !this.#order.isSuperseded(ticket)) {
         this.#order.applied(ticket);
@@ -299,10 +300,11 @@ export class Deployments {
         const timings = { receiveMs, compileMs: 0, activateMs: 0 };
         return { outcome: "unchanged", record: before, timings };
       }
-      const upload = await this.#compile(tenant.tenantId, staged.path);
+      const upload = await this.#compile(tenant.tenantId, staged.path, quotas);
       const compiledAtMs = performance.now();
       await artifacts.of(tenant.tenantId).adopt(staged);
-      const { record, isNew } = await this.#record(tenant, app, toRevision(staged, upload), ticket);
+      const revision = toRevision(staged, upload, quotas);
+      const { record, isNew } = await this.#record(tenant, app, revision, ticket);
       this.#cache.put({ tenantId: tenant.tenantId, revisionId: staged.sha256 }, upload.component);
       // Its first call comes right after the answer.
       await this.#options.runner.prepare(tenant.tenantId, app);
@@ -322,9 +324,11 @@ export class Deployments {
   }
 
   /** A tenant whose components take more than they may is kept out for a while, longer each time. */
-  async #compile(tenantId: string, path: string): Promise<CompiledUpload> {
+  async #compile(tenantId: string, path: string, quotas: Quotas): Promise<CompiledUpload> {
+    const bounds = { timeMaxMs: quotas.compileMsMax, heapMibMax: quotas.compileHeapMibMax };
     try {
-      return await this.#options.compiler.compile(tenantId, path);
+      const limits = componentLimits(quotas);
+      return await this.#options.compiler.compile(tenantId, path, limits, bounds);
     } catch (error) {
       const { code } = HostError.from(error);
       if (code === "COMPILE_LIMIT_EXCEEDED") {
@@ -490,7 +494,8 @@ export class Deployments {
       const { artifact } =
         apps.find(tenantId, app)?.revisions.find((kept) => kept.revisionId === revisionId) ??
         revision;
-      const { component, recompiled } = await compiler.load(tenantId, revisionId, artifact);
+      const limits = revision.limits ?? componentLimits(this.#options.config);
+      const { component, recompiled } = await compiler.load(tenantId, revisionId, artifact, limits);
       this.#cache.put({ tenantId, revisionId }, component);
       if (recompiled !== undefined) {
         logger.info({ tenantId, app, revisionId }, "a revision was compiled anew");
@@ -575,7 +580,19 @@ function referencedBy(apps: Iterable<AppRecord>): ReadonlyMap<string, ReadonlySe
   return byTenant;
 }
 
-function toRevision(staged: StagedFile, upload: CompiledUpload): Revision {
+/** Of a tenant; of the host for what was uploaded before they were recorded. */
+function componentLimits(limits: Quotas | HostConfig): ComponentLimits {
+  const { tableElementsMax, componentFunctionsMax, componentSectionsMax, componentNestingMax } =
+    limits;
+  return {
+    tableElementsMax,
+    componentFunctionsMax,
+    componentSectionsMax,
+    componentNestingMax,
+  };
+}
+
+function toRevision(staged: StagedFile, upload: CompiledUpload, quotas: Quotas): Revision {
   return {
     revisionId: staged.sha256,
     deployedAtMs: Date.now(),
@@ -585,7 +602,9 @@ function toRevision(staged: StagedFile, upload: CompiledUpload): Revision {
       componentBytes: staged.bytes,
       coreModules: upload.coreModules,
       coreModuleBytes: upload.coreModuleBytes,
+      ...upload.complexity,
     },
+    limits: componentLimits(quotas),
     artifact: upload.artifact,
   };
 }

@@ -45,6 +45,12 @@ export function quotaCeilings(config: HostConfig): Quotas {
 function hostLimits(config: HostConfig) {
   return {
     uploadBytesMax: config.uploadBytesMax,
+    componentFunctionsMax: config.componentFunctionsMax,
+    componentSectionsMax: config.componentSectionsMax,
+    componentNestingMax: config.componentNestingMax,
+    tableElementsMax: config.tableElementsMax,
+    compileMsMax: config.compileTimeMaxMs,
+    compileHeapMibMax: config.compileHeapMibMax,
     deadlineMsMax: config.deadlineMaxMs,
     cpuMsMax: config.cpuMsMax,
     memoryBytesMax: config.instanceMemoryBytesMax,

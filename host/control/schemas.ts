@@ -73,6 +73,26 @@ export const Quotas = Type.Object(
     appsMax: positive(100_000, "Apps of the tenant."),
     revisionsKeptMax: positive(100, "Revisions kept of each app, the active one included."),
     uploadBytesMax: positive(1_073_741_824, "Bytes of one component."),
+    componentFunctionsMax: positive(
+      1_000_000,
+      "Functions in the core modules of one component; for uploads from now on, as the next five.",
+    ),
+    componentSectionsMax: positive(1_000_000, "Sections of one component, and of what is in it."),
+    componentNestingMax: positive(100, "Components inside each other in one upload."),
+    tableElementsMax: positive(
+      1_000_000,
+      "Elements of all tables of one instance, by their maxima; a table grows to a tenth of it.",
+    ),
+    compileMsMax: Type.Integer({
+      minimum: 100,
+      maximum: 600_000,
+      description: "Milliseconds for checking, compiling and describing one upload.",
+    }),
+    compileHeapMibMax: Type.Integer({
+      minimum: 64,
+      maximum: 16_384,
+      description: "MiB of JavaScript heap for it.",
+    }),
     uploadsMax: positive(1_000, "Uploads under way at once."),
     concurrencyMax: positive(100_000, "Invocations of all its apps that run at once."),
     instancesMax: positive(
@@ -268,11 +288,18 @@ export const FunctionView = Type.Object({
 });
 export type FunctionView = Static<typeof FunctionView>;
 
+/** What earlier hosts did not count is absent for what they have taken. */
+const counted = (description: string) => Type.Optional(Type.Integer({ description }));
+
 /** Of the upload alone: what the host already had would tell a tenant what others have. */
 export const Sizes = Type.Object({
   componentBytes: Type.Integer({ description: "The upload." }),
   coreModules: Type.Integer({ description: "Core modules in it." }),
   coreModuleBytes: Type.Integer({ description: "Bytes of its core modules." }),
+  coreFunctions: counted("Functions in them."),
+  sections: counted("Its sections, and those of what is in it."),
+  nestingDepth: counted("Components inside each other, itself included."),
+  tableElements: counted("Elements of the tables of an instance, by their maxima."),
 });
 export type Sizes = Static<typeof Sizes>;
 

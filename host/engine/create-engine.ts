@@ -49,9 +49,10 @@ interface Upload {
 function compile(upload: Upload, cache: ModuleCache): Compilation {
   const { component, world, limits, ownership } = upload;
   const decoded = decodeComponent(component, limits);
-  const used = new UsedModules(decoded.modules, cache, limits, ownership);
+  const used = new UsedModules(decoded, cache, limits, ownership);
   const built = buildPlan(decoded.root, (index) => used.at(index), world, limits);
-  const { imports } = built;
+  const { imports, tableElements } = built;
+  const { sections, coreFunctions } = used;
   const plan = writePlan(built.plan);
   const modules = used.list();
   return {
@@ -61,6 +62,7 @@ function compile(upload: Upload, cache: ModuleCache): Compilation {
       imports,
       modules: modules.map(({ sha256, bytes, isShared }) => ({ sha256, bytes, isShared })),
     },
+    complexity: { nestingDepth: decoded.nestingDepth, sections, coreFunctions, tableElements },
   };
 }
 

@@ -85,6 +85,10 @@ export interface FunctionDeclaration {
 export interface CompileLimits {
   readonly componentBytesMax: number;
   readonly nestingDepthMax: number;
+  /** Of the component, of those in it, and of the core modules that it uses. */
+  readonly sectionsMax: number;
+  /** Defined by the core modules that it uses. */
+  readonly coreFunctionsMax: number;
   readonly coreModulesMax: number;
   /** Parts of types: each type, field, case and name, and each 64 characters of a name. */
   readonly typeNodesMax: number;
@@ -114,6 +118,15 @@ export interface Ownership {
 export interface Compilation {
   readonly component: CompiledComponent;
   readonly stored: StoredComponent;
+  readonly complexity: Complexity;
+}
+
+/** What a component has of that which `CompileLimits` bounds. */
+export interface Complexity {
+  readonly nestingDepth: number;
+  readonly sections: number;
+  readonly coreFunctions: number;
+  readonly tableElements: number;
 }
 
 /**
@@ -227,11 +240,19 @@ export class ComponentError extends Error {
   readonly problems: readonly string[];
   /** Byte offset in the upload, where there is one. */
   readonly offset: number | undefined;
+  /** The limit that a component is too complex for. */
+  readonly limit: keyof CompileLimits | undefined;
 
-  constructor(kind: ComponentErrorKind, problems: readonly string[], offset?: number) {
+  constructor(
+    kind: ComponentErrorKind,
+    problems: readonly string[],
+    offset?: number,
+    limit?: keyof CompileLimits,
+  ) {
     super(problems[0] ?? kind);
     this.kind = kind;
     this.problems = problems;
     this.offset = offset;
+    this.limit = limit;
   }
 }

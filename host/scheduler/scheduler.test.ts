@@ -31,6 +31,8 @@ beforeAll(async () => {
   component = createEngine().compile(bytes, functionWorld(wasiDeclarations), {
     componentBytesMax: bytes.byteLength,
     nestingDepthMax: 16,
+    sectionsMax: 10_000,
+    coreFunctionsMax: 100_000,
     coreModulesMax: 64,
     typeNodesMax: 100_000,
     definitionsMax: 100_000,

@@ -13,6 +13,8 @@ import { stateInterface } from "./state.ts";
 const limits: CompileLimits = {
   componentBytesMax: 1024 * 1024,
   nestingDepthMax: 8,
+  sectionsMax: 10_000,
+  coreFunctionsMax: 100_000,
   coreModulesMax: 16,
   typeNodesMax: 10_000,
   definitionsMax: 10_000,

@@ -9,6 +9,7 @@ import { AppRegistry } from "../../host/artifacts/app-registry.ts";
 import { ArtifactStore } from "../../host/artifacts/artifact-store.ts";
 import { Compiler } from "../../host/artifacts/compiler.ts";
 import { parseHostConfig } from "../../host/config.ts";
+import type { ConfigInput } from "../../host/config.ts";
 import type { DeployedApp } from "../../host/scheduler/deployed-app.ts";
 import { FunctionLogs } from "../../host/telemetry/function-logs.ts";
 import { createLogger } from "../../host/telemetry/logger.ts";
@@ -69,14 +70,12 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
 
-test("a revision that another engine made is compiled anew once, however often it is loaded", async () => {
+test("a revision that another engine made is compiled anew once, however often it is loaded, and however little a component may be by then", async () => {
   const directory = mkdtempSync(join(tmpdir(), "downpour-deployments-"));
   const artifacts = await ArtifactStore.open(directory);
-  const config = parseHostConfig({ prewarmAppsMax: 0 });
   const compiler = new Compiler({
     artifactDirectory: directory,
-    heapMibMax: 256,
-    timeMaxMs: 30_000,
+    loadBounds: { heapMibMax: 256, timeMaxMs: 30_000 },
     queueDepthMax: 8,
     isReused: true,
   });
@@ -87,6 +86,7 @@ test("a revision that another engine made is compiled anew once, however often i
   });
   const host = async (
     stored: readonly AppRecord[],
+    settings: ConfigInput = {},
   ): Promise<{
     readonly deployments: Deployments;
     readonly runner: FakeRunner;
@@ -118,7 +118,7 @@ test("a revision that another engine made is compiled anew once, however often i
         instances: () => [],
       }),
       logger: createLogger("info", destination),
-      config,
+      config: parseHostConfig({ prewarmAppsMax: 0, ...settings }),
     });
     return { deployments, runner, apps, tenants };
   };
@@ -136,7 +136,7 @@ test("a revision that another engine made is compiled anew once, however often i
   }));
   await before.deployments.close();
 
-  const { deployments, runner } = await host(made);
+  const { deployments, runner } = await host(made, { componentFunctionsMax: 1 });
   onTestFinished(async () => {
     await deployments.close();
     await compiler.close();

@@ -8,6 +8,8 @@ import { Trap } from "../engine.ts";
 const limits: CompileLimits = {
   componentBytesMax: 1024 * 1024,
   nestingDepthMax: 32,
+  sectionsMax: 10_000,
+  coreFunctionsMax: 100_000,
   coreModulesMax: 16,
   typeNodesMax: 10_000,
   definitionsMax: 10_000,

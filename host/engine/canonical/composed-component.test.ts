@@ -7,6 +7,8 @@ import { composedComponent, composedWorld } from "../testing/composed-component.
 const limits: CompileLimits = {
   componentBytesMax: 1024 * 1024,
   nestingDepthMax: 32,
+  sectionsMax: 10_000,
+  coreFunctionsMax: 100_000,
   coreModulesMax: 16,
   typeNodesMax: 10_000,
   definitionsMax: 10_000,

@@ -21,6 +21,8 @@ const CALLS_PER_TYPE = 20;
 const limits: CompileLimits = {
   componentBytesMax: 1024 * 1024,
   nestingDepthMax: 32,
+  sectionsMax: 10_000,
+  coreFunctionsMax: 100_000,
   coreModulesMax: 16,
   typeNodesMax: 100_000,
   definitionsMax: 100_000,

@@ -20,11 +20,14 @@ export interface CoreResources {
  * the work, so that work and memory stay in proportion to the limits and not to what an upload claims.
  *
  * B1. Everything that is made, copied, compared or walked again is paid for, each time.
- * B2. Spending more than there is throws `ComponentError` "too-complex" with the limit's name.
+ * B2. Spending more than there is throws `ComponentError` "too-complex" with the name of the limit.
  */
 export class Budget {
   readonly limits: CompileLimits;
   #definitions = 0;
+  #sections = 0;
+  #coreFunctions = 0;
+  #nestingDepth = 0;
   #typeNodes = 0;
   #typeWalk = 0;
   #coreModules = 0;
@@ -36,10 +39,44 @@ export class Budget {
     this.limits = limits;
   }
 
+  get sections(): number {
+    return this.#sections;
+  }
+
+  get coreFunctions(): number {
+    return this.#coreFunctions;
+  }
+
+  /** The most components inside each other, the outermost included. */
+  get nestingDepth(): number {
+    return this.#nestingDepth;
+  }
+
+  get tableElements(): number {
+    return this.#tableElements;
+  }
+
   spendDefinitions(count: number, offset?: number): void {
     this.#definitions += count;
-    if (this.#definitions > this.limits.definitionsMax) {
-      throw tooComplex(`more than ${this.limits.definitionsMax} definitions`, offset);
+    const { definitionsMax } = this.limits;
+    if (this.#definitions > definitionsMax) {
+      throw tooComplex(`more than ${definitionsMax} definitions`, offset, "definitionsMax");
+    }
+  }
+
+  spendSections(count: number, offset?: number): void {
+    this.#sections += count;
+    const { sectionsMax } = this.limits;
+    if (this.#sections > sectionsMax) {
+      throw tooComplex(`more than ${sectionsMax} sections`, offset, "sectionsMax");
+    }
+  }
+
+  spendCoreFunctions(count: number): void {
+    this.#coreFunctions += count;
+    const { coreFunctionsMax } = this.limits;
+    if (this.#coreFunctions > coreFunctionsMax) {
+      throw tooComplex(`more than ${coreFunctionsMax} functions`, undefined, "coreFunctionsMax");
     }
   }
 
@@ -50,6 +87,7 @@ export class Budget {
       throw tooComplex(
         `functions whose types have more than ${this.limits.typeNodesMax} parts in all`,
         offset,
+        "typeNodesMax",
       );
     }
   }
@@ -58,14 +96,19 @@ export class Budget {
   spendTypeNodes(count: number, offset?: number): void {
     this.#typeNodes += count;
     if (this.#typeNodes > this.limits.typeNodesMax) {
-      throw tooComplex(`types of more than ${this.limits.typeNodesMax} parts`, offset);
+      throw tooComplex(
+        `types of more than ${this.limits.typeNodesMax} parts`,
+        offset,
+        "typeNodesMax",
+      );
     }
   }
 
   spendCoreModule(offset: number): void {
     this.#coreModules += 1;
-    if (this.#coreModules > this.limits.coreModulesMax) {
-      throw tooComplex(`more than ${this.limits.coreModulesMax} core modules`, offset);
+    const { coreModulesMax } = this.limits;
+    if (this.#coreModules > coreModulesMax) {
+      throw tooComplex(`more than ${coreModulesMax} core modules`, offset, "coreModulesMax");
     }
   }
 
@@ -75,24 +118,33 @@ export class Budget {
     this.#tableElements += tableElements;
     this.#memories += memories;
     const { tablesMax, tableElementsMax, memoriesMax } = this.limits;
-    if (this.#tables > tablesMax) throw tooComplex(`more than ${tablesMax} tables`, offset);
-    if (this.#tableElements > tableElementsMax) {
-      throw tooComplex(`tables of more than ${tableElementsMax} elements in all`, offset);
+    if (this.#tables > tablesMax) {
+      throw tooComplex(`more than ${tablesMax} tables`, offset, "tablesMax");
     }
-    if (this.#memories > memoriesMax) throw tooComplex(`more than ${memoriesMax} memories`, offset);
+    if (this.#tableElements > tableElementsMax) {
+      const problem = `tables of more than ${tableElementsMax} elements in all`;
+      throw tooComplex(problem, offset, "tableElementsMax");
+    }
+    if (this.#memories > memoriesMax) {
+      throw tooComplex(`more than ${memoriesMax} memories`, offset, "memoriesMax");
+    }
   }
 
   checkDepth(depth: number, offset?: number): void {
-    if (depth > this.limits.nestingDepthMax) {
-      throw tooComplex(
-        `more than ${this.limits.nestingDepthMax} components inside each other`,
-        offset,
-      );
+    this.#nestingDepth = Math.max(this.#nestingDepth, depth);
+    const { nestingDepthMax } = this.limits;
+    if (depth > nestingDepthMax) {
+      const problem = `more than ${nestingDepthMax} components inside each other`;
+      throw tooComplex(problem, offset, "nestingDepthMax");
     }
   }
 }
 
-export function tooComplex(problem: string, offset?: number): ComponentError {
+export function tooComplex(
+  problem: string,
+  offset?: number,
+  limit?: keyof CompileLimits,
+): ComponentError {
   const place = offset === undefined ? "" : ` (at byte ${offset})`;
-  return new ComponentError("too-complex", [`the component has ${problem}${place}`], offset);
+  return new ComponentError("too-complex", [`the component has ${problem}${place}`], offset, limit);
 }

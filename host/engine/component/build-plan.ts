@@ -79,12 +79,20 @@ export function buildPlan(
   moduleAt: (index: number) => ModuleInterface,
   world: World,
   limits: CompileLimits,
-): { readonly plan: Plan; readonly imports: readonly string[] } {
+): BuiltPlan {
   const check = new WorldCheck(world);
-  const planner = new Planner(moduleAt, check, new Budget(limits));
+  const budget = new Budget(limits);
+  const planner = new Planner(moduleAt, check, budget);
   const plan = planner.plan(root);
   check.finish();
-  return { plan, imports: check.importNames };
+  return { plan, imports: check.importNames, tableElements: budget.tableElements };
+}
+
+interface BuiltPlan {
+  readonly plan: Plan;
+  readonly imports: readonly string[];
+  /** Of all tables of one instance, by their maxima. */
+  readonly tableElements: number;
 }
 
 /** What a core module imports, exports and makes. Equal modules have equal numbers. */

@@ -179,6 +179,21 @@ describe("what is too much", () => {
     });
   });
 
+  test("more sections than the limit, in however many components, and however small", () => {
+    const empty = wholeSection(0, name(""));
+    const half = component(...repeat(5_000, empty));
+    const nested = component(wholeSection(4, half), ...repeat(4_999, empty));
+    expect(decodeComponent(nested, testLimits)).toMatchObject({
+      sections: 10_000,
+      nestingDepth: 2,
+    });
+    expect(refusal(component(wholeSection(4, half), ...repeat(5_000, empty)))).toMatchObject({
+      kind: "too-complex",
+      limit: "sectionsMax",
+      message: expect.stringContaining("more than 10000 sections"),
+    });
+  });
+
   test("instance types inside each other, ten thousand deep", () => {
     const depth = 10_000;
     const open = repeat(depth, [0x42, 0x01, 0x01]).flat();

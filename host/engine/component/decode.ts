@@ -25,6 +25,9 @@ export interface DecodedComponent {
   readonly root: ComponentSyntax;
   /** Views of the upload, in the order in which the `core-module` definitions name them. */
   readonly modules: readonly Uint8Array[];
+  /** Of the component and those in it; not of its core modules. */
+  readonly sections: number;
+  readonly nestingDepth: number;
 }
 
 export function decodeComponent(bytes: Uint8Array, limits: CompileLimits): DecodedComponent {
@@ -34,8 +37,11 @@ export function decodeComponent(bytes: Uint8Array, limits: CompileLimits): Decod
     ]);
   }
   const reader = new BinaryReader(bytes, { start: 0, end: bytes.byteLength }, limits.nameBytesMax);
-  const decoder = new Decoder(new Budget(limits));
-  return { root: decoder.component(reader, 1), modules: decoder.modules };
+  const budget = new Budget(limits);
+  const decoder = new Decoder(budget);
+  const root = decoder.component(reader, 1);
+  const { sections, nestingDepth } = budget;
+  return { root, modules: decoder.modules, sections, nestingDepth };
 }
 
 const LAYER_CORE_MODULE = 0x00;
@@ -81,6 +87,7 @@ class Decoder {
     readPreamble(reader);
     const definitions: Definition[] = [];
     while (reader.remainingBytes > 0) {
+      this.#budget.spendSections(1, reader.offset);
       const id = reader.byte("a section");
       const byteLength = reader.u32("the size of a section");
       const section = reader.section(byteLength, "a section of its announced size");

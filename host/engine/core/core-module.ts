@@ -1,4 +1,5 @@
 import { malformed, unsupported } from "../component/reader.ts";
+import { ComponentError } from "../engine.ts";
 import { CoreReader } from "./core-reader.ts";
 
 // What the rewriter has to know of a core module: where its sections lie, and how many of each index
@@ -101,6 +102,32 @@ export function readCoreModule(bytes: Uint8Array): CoreModule {
     globals: imports.globals + readGlobals(bodyOf(sections.global)),
     start: bodyOf(sections.start)?.u32(),
   };
+}
+
+/**
+ * How many sections a module has, and how many functions it says that it defines. Nothing is made for
+ * them; where the module is invalid, as far as it can be read.
+ */
+export function countParts(bytes: Uint8Array): {
+  readonly sections: number;
+  readonly functions: number;
+} {
+  let found = 0;
+  let functions = 0;
+  try {
+    const reader = new CoreReader(bytes);
+    reader.skip(PREAMBLE_BYTES);
+    while (reader.at < reader.end) {
+      const id = reader.byte();
+      const body = reader.part(reader.u32());
+      found += 1;
+      if (id === sections.function) functions += body.u32();
+    }
+  } catch (error) {
+    // What is wrong V8 says better, when it validates the module.
+    if (!(error instanceof ComponentError && error.kind === "malformed")) throw error;
+  }
+  return { sections: found, functions };
 }
 
 /** Tags stand between memories and globals, the count of data segments between elements and code. */

@@ -1,11 +1,13 @@
+import { Budget } from "../component/budget.ts";
 import type { ModuleInterface } from "../component/build-plan.ts";
+import type { DecodedComponent } from "../component/decode.ts";
 import { escapeText } from "../component/names.ts";
 import { malformed } from "../component/reader.ts";
 import { requireCompilable } from "../core/compile-work.ts";
 import { ComponentError } from "../engine.ts";
 import type { CompileLimits, Ownership } from "../engine.ts";
 import { readCoreInterface } from "../core/core-interface.ts";
-import { ADDED_NAMES_PREFIX } from "../core/core-module.ts";
+import { ADDED_NAMES_PREFIX, countParts } from "../core/core-module.ts";
 import { rewriteModule } from "../core/rewrite-module.ts";
 import { exposeState } from "./expose-state.ts";
 import { hashModule } from "./module-cache.ts";
@@ -26,19 +28,20 @@ interface UsedModule {
  * The core modules of one component, compiled when planning first asks for them: what a component
  * carries along without using it is neither compiled nor stored. Before that, their state is exposed and
  * they are made to pay and to ask, and what is not shared is marked as its owner's: hashed, compiled and
- * stored are the bytes that this gives.
+ * stored are the bytes that this gives. Their parts are counted before anything of that is done.
  */
 export class UsedModules {
   readonly #modules: readonly Uint8Array[];
   readonly #cache: ModuleCache;
   readonly #limits: CompileLimits;
+  readonly #budget: Budget;
   readonly #ownership: Ownership | undefined;
   readonly #byIndex = new Map<number, UsedModule>();
   /** Equal modules are one; the order is that of their numbers in the plan. */
   readonly #byHash = new Map<string, UsedModule>();
 
   constructor(
-    modules: readonly Uint8Array[],
+    { modules, sections }: Pick<DecodedComponent, "modules" | "sections">,
     cache: ModuleCache,
     limits: CompileLimits,
     ownership?: Ownership,
@@ -46,7 +49,19 @@ export class UsedModules {
     this.#modules = modules;
     this.#cache = cache;
     this.#limits = limits;
+    this.#budget = new Budget(limits);
+    this.#budget.spendSections(sections);
     this.#ownership = ownership;
+  }
+
+  /** Of the component and of the core modules that were asked for. */
+  get sections(): number {
+    return this.#budget.sections;
+  }
+
+  /** Of the core modules that were asked for. */
+  get coreFunctions(): number {
+    return this.#budget.coreFunctions;
   }
 
   list(): UsedModule[] {
@@ -58,12 +73,13 @@ export class UsedModules {
     if (known !== undefined) return known.interface;
     const uploaded = this.#modules[index];
     if (uploaded === undefined) throw new Error(`there is no core module ${index}`);
+    this.#spendParts(uploaded);
     const uploadedSha256 = hashModule(uploaded);
     const owner = this.#ownerOf(uploadedSha256);
     const rewritten =
       owner === undefined
-        ? this.#cache.rewritten(uploadedSha256, this.#limits, () => this.#rewrite(uploaded))
-        : this.#rewrite(uploaded, owner);
+        ? this.#rewriteShared(uploaded, uploadedSha256)
+        : this.#rewrite(uploaded, this.#limits, owner);
     const { sha256 } = rewritten;
     const before = this.#byHash.get(sha256);
     // What is compiled already was looked at before.
@@ -74,9 +90,28 @@ export class UsedModules {
     return used.interface;
   }
 
-  #rewrite(uploaded: Uint8Array, owner?: string): RewrittenModule {
+  #spendParts(uploaded: Uint8Array): void {
+    const { sections, functions } = countParts(uploaded);
+    this.#budget.spendSections(sections);
+    this.#budget.spendCoreFunctions(functions);
+  }
+
+  /** The same for all owners, whatever one of them may have: its tables do not grow. */
+  #rewriteShared(uploaded: Uint8Array, uploadedSha256: string): RewrittenModule {
+    const { grownTableElementsMax } = this.#limits;
+    const limits = {
+      grownTableElementsMax: this.#ownership === undefined ? grownTableElementsMax : 0,
+    };
+    return this.#cache.rewritten(uploadedSha256, limits, () => this.#rewrite(uploaded, limits));
+  }
+
+  #rewrite(
+    uploaded: Uint8Array,
+    limits: Pick<CompileLimits, "grownTableElementsMax">,
+    owner?: string,
+  ): RewrittenModule {
     const exposed = exposeState(uploaded);
-    const { bytes: rewritten, makes } = rewriteModule(exposed.bytes, this.#limits);
+    const { bytes: rewritten, makes } = rewriteModule(exposed.bytes, limits);
     const bytes = owner === undefined ? rewritten : ownModule(rewritten, owner);
     return { sha256: hashModule(bytes), bytes, makes, globals: exposed.globals };
   }

@@ -32,7 +32,7 @@ export class ModuleCache {
   /** Of a module that all owners share: how long it takes says whether somebody uploaded it before. */
   rewritten(
     uploadedSha256: string,
-    { grownTableElementsMax }: CompileLimits,
+    { grownTableElementsMax }: Pick<CompileLimits, "grownTableElementsMax">,
     rewrite: () => RewrittenModule,
   ): RewrittenModule {
     const key = `${uploadedSha256} ${grownTableElementsMax}`;

@@ -45,7 +45,7 @@ export interface Subject {
  */
 export function linkMutations({ component, world, links }: Subject, cases: number): number {
   const original = decodeComponent(component, testLimits);
-  const used = new UsedModules(original.modules, new ModuleCache(), testLimits);
+  const used = new UsedModules(original, new ModuleCache(), testLimits);
   const known = original.modules.map((_, index) => used.at(index));
   const moduleAt = (index: number): ModuleInterface => {
     const found = known[index];

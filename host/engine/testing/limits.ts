@@ -4,6 +4,8 @@ import type { CompileLimits } from "../engine.ts";
 export const testLimits: CompileLimits = {
   componentBytesMax: 64 * 1024 * 1024,
   nestingDepthMax: 8,
+  sectionsMax: 10_000,
+  coreFunctionsMax: 100_000,
   coreModulesMax: 16,
   typeNodesMax: 10_000,
   definitionsMax: 10_000,

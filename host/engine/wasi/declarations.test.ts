@@ -9,6 +9,8 @@ import { WASI_VERSION } from "./offered-interface.ts";
 const limits: CompileLimits = {
   componentBytesMax: 1024 * 1024,
   nestingDepthMax: 16,
+  sectionsMax: 10_000,
+  coreFunctionsMax: 100_000,
   coreModulesMax: 16,
   typeNodesMax: 100_000,
   definitionsMax: 100_000,

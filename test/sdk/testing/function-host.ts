@@ -15,6 +15,8 @@ import { functionWorld } from "../../../host/world/function-world.ts";
 const LIMITS = {
   componentBytesMax: 32 * 1024 * 1024,
   nestingDepthMax: 100,
+  sectionsMax: 10_000,
+  coreFunctionsMax: 100_000,
   coreModulesMax: 100,
   typeNodesMax: 1_000_000,
   definitionsMax: 1_000_000,

@@ -1,0 +1,58 @@
+import { Type } from "typebox";
+import type { Static } from "typebox";
+import type { CompileLimits } from "../engine/engine.ts";
+
+const whole = Type.Integer();
+
+/**
+ * What one component may have: the quotas of its tenant when it was uploaded. It is recorded with the
+ * revision, which therefore can be compiled anew whatever the tenant may have by then.
+ */
+export const ComponentLimits = Type.Object({
+  /** Elements of all tables of one instance; one table grows to a tenth of it. */
+  tableElementsMax: whole,
+  /** Functions in its core modules. */
+  componentFunctionsMax: whole,
+  /** Sections of the component and of what is in it. */
+  componentSectionsMax: whole,
+  /** Components inside each other. */
+  componentNestingMax: whole,
+});
+export type ComponentLimits = Readonly<Static<typeof ComponentLimits>>;
+
+/** What checking, compiling and describing one upload may take. */
+export interface CompileBounds {
+  readonly timeMaxMs: number;
+  /** JavaScript heap of the thread. */
+  readonly heapMibMax: number;
+}
+
+/** So many tables of an instance may grow as far as they can: toolchains make one that can, or none. */
+const GROWN_TABLES = 10;
+
+/** With what an upload has no quota for. How large it may be is decided while it is received. */
+export function toCompileLimits(limits: ComponentLimits): CompileLimits {
+  return {
+    componentBytesMax: Number.MAX_SAFE_INTEGER,
+    nestingDepthMax: limits.componentNestingMax,
+    sectionsMax: limits.componentSectionsMax,
+    coreFunctionsMax: limits.componentFunctionsMax,
+    coreModulesMax: 256,
+    typeNodesMax: 200_000,
+    definitionsMax: 200_000,
+    nameBytesMax: 1_024,
+    // QuickJS takes 3 tables with 800 elements and 3 memories, StarlingMonkey a table of 7,700 elements.
+    tablesMax: 64,
+    tableElementsMax: limits.tableElementsMax,
+    grownTableElementsMax: Math.floor(limits.tableElementsMax / GROWN_TABLES),
+    memoriesMax: 16,
+  };
+}
+
+/** The quota behind a limit of the engine; the others are the same for everybody. */
+export const QUOTA_OF_LIMIT: ReadonlyMap<keyof CompileLimits, keyof ComponentLimits> = new Map([
+  ["nestingDepthMax", "componentNestingMax"],
+  ["sectionsMax", "componentSectionsMax"],
+  ["coreFunctionsMax", "componentFunctionsMax"],
+  ["tableElementsMax", "tableElementsMax"],
+]);
