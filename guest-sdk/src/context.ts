@@ -3,6 +3,7 @@ import type { WitInvocation } from "downpour:faas/context@0.1.0";
 import { getEnvironment } from "wasi:cli/environment@0.2.12";
 import { fromInt64 } from "./engine.ts";
 import { requireServing } from "./phase.ts";
+import { leaveTraces, onWipe } from "./traces.ts";
 
 /** The running invocation. Every function gets it as its second parameter. */
 export interface Context {
@@ -30,17 +31,18 @@ let metadata: ReadonlyMap<string, string> | undefined;
 /** The host makes new instances where it changes. */
 let environment: ReadonlyMap<string, string> | undefined;
 
-/** Forgets the last invocation. An instance runs one at a time, so this state is the instance's. */
-export function beginInvocation(): void {
+// An instance runs one invocation at a time, so this state is the instance's.
+onWipe(() => {
   invocation = undefined;
   metadata = undefined;
-}
+});
 
 /** Asks the host only once for each invocation, and only when the function looks. */
 function running(): WitInvocation {
   if (invocation === undefined) {
     requireServing("context");
     invocation = current();
+    leaveTraces();
   }
   return invocation;
 }

@@ -79,6 +79,26 @@ describe.each<[JavaScriptEngine, HandleExport]>([
     expect(host.counters.get("gone on")).toBe(1n);
   });
 
+  test("an instance answers one call after the other, whichever way each ends", async () => {
+    for (const round of [1, 2]) {
+      const answers = [
+        await host.call("addOne", round),
+        await host.call("awaits", ["a"]),
+        (await host.call("fails", "no-such-entry")).tag,
+        (await host.call("throwsLater", null)).tag,
+        (await host.call("absentFunction")).tag,
+        await host.call("thenable", round),
+      ];
+      const sum = { tag: "ok", val: round + 1 };
+      expect(answers).toEqual([
+        sum,
+        { tag: "ok", val: ["Hello, a"] },
+        ...["err", "err", "err"],
+        sum,
+      ]);
+    }
+  });
+
   test("a promise that nothing settles ends the call", async () => {
     const reasons = { quickjs: "never-returned", starlingmonkey: undefined };
     const ended = host.call("neverSettles");
@@ -263,6 +283,7 @@ describe.each<[JavaScriptEngine, HandleExport]>([
       greeting: "Hi",
       inTime: true,
     });
+    expect((await host.call("who")).val).toMatchObject({ invocationId: "invocation-2" });
   });
 
   test("the console is the function's log, and a group ends with its invocation", async () => {

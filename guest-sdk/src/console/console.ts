@@ -8,6 +8,7 @@ import { write } from "downpour:faas/log@0.1.0";
 import type { WitLogLevel } from "downpour:faas/log@0.1.0";
 import { stackOf } from "../errors/stack-trace.ts";
 import { isServing } from "../phase.ts";
+import { leaveTraces, onWipe } from "../traces.ts";
 import { cut, formatArguments, inspect } from "./inspect.ts";
 
 const MESSAGE_CHARACTERS_MAX = 16_000;
@@ -30,16 +31,13 @@ export function takeBuildLog(): readonly BuildLogEntry[] {
 let indent = "";
 const counts = new Map<string, number>();
 const timersMs = new Map<string, number>();
-let hasLabels = false;
 
-/** Labels and groups of one invocation are not the next one's. */
-export function resetConsole(): void {
+// Labels and groups of one invocation are not the next one's.
+onWipe(() => {
   indent = "";
-  if (!hasLabels) return;
-  hasLabels = false;
   counts.clear();
   timersMs.clear();
-}
+});
 
 function emit(level: WitLogLevel, text: string): void {
   const message = indent === "" ? text : indent + text.replaceAll("\n", `\n${indent}`);
@@ -62,7 +60,7 @@ function elapsed(label: string): string | undefined {
 function remember<T>(labels: Map<string, T>, label: string, value: T): void {
   if (labels.size >= LABELS_MAX && !labels.has(label)) return;
   labels.set(label, value);
-  hasLabels = true;
+  leaveTraces();
 }
 
 export const functionConsole: Console = {
@@ -85,6 +83,7 @@ export const functionConsole: Console = {
   group(...data) {
     if (data.length > 0) log("info", data);
     if (indent.length < 40) indent += "  ";
+    leaveTraces();
   },
   groupEnd() {
     indent = indent.slice(2);

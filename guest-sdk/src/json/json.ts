@@ -64,9 +64,9 @@ const PATH_CHARACTERS_MAX = 500;
  * As there, undefined is left out of objects and is null elsewhere.
  */
 export function encodeJson(value: unknown): string {
+  // A finite number, as `JSON.stringify` writes it, for less: globals and calls cost an interpreter most.
+  if (typeof value === "number" && value - value === 0) return "" + value;
   if (value === undefined) return "null";
-  // As `JSON.stringify` writes it, at a third of its price.
-  if (typeof value === "number" && Number.isFinite(value)) return String(value);
   const loss = lossOf(value, []);
   if (loss !== undefined) throw toError(loss);
   return JSON.stringify(value) ?? "null";

@@ -119,7 +119,9 @@ export function encodeOutput(output: unknown): Payload {
 
 /** As JSON text where it can be; throws `NoJson` with what it is otherwise. */
 export function encodeJsonOutput(output: unknown): string {
-  if (output instanceof Uint8Array) throw new NoJson({ tag: "other", val: encodeOutput(output) });
+  if (typeof output === "object" && output instanceof Uint8Array) {
+    throw new NoJson({ tag: "other", val: encodeOutput(output) });
+  }
   return encodeJson(output);
 }
 

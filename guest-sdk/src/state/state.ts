@@ -2,6 +2,7 @@ import * as host from "downpour:faas/state@0.1.0";
 import { fromBytes, fromInt64, toInt64 } from "../engine.ts";
 import { encodeJson } from "../json/json.ts";
 import type { Json, JsonValue } from "../json/json.ts";
+import { isServing } from "../phase.ts";
 import { decodeUtf8 } from "../utf8.ts";
 import { NotTextError, refused, requireKey } from "./state-error.ts";
 
@@ -103,20 +104,23 @@ function levelOf(options: StateOptions | undefined): Durability {
 }
 
 // Classes, and each host call written out: an interpreter takes a microsecond to make a handle of
-// closures, and another to go through a function that calls a closure.
+// closures, and another to go through a function that calls a closure. What `requireKey` asks is known
+// when a handle is made, but whether module code runs.
 
 class JsonRegister<T> implements Register<T> {
   readonly key: string;
+  readonly #isWellFormed: boolean;
   readonly #level: Durability;
 
   constructor(key: string, options: StateOptions | undefined) {
     this.key = key;
+    this.#isWellFormed = key.isWellFormed();
     this.#level = levelOf(options);
   }
 
   get(): T | undefined {
     const { key } = this;
-    requireKey(key);
+    if (!isServing || !this.#isWellFormed) requireKey(key);
     let text: string | null | undefined;
     try {
       text = host.getText(key);
@@ -130,7 +134,7 @@ class JsonRegister<T> implements Register<T> {
     // JSON has no undefined: a register without a value is a deleted one.
     if (value === undefined) throw new TypeError("A register cannot hold undefined: delete it");
     const { key } = this;
-    requireKey(key);
+    if (!isServing || !this.#isWellFormed) requireKey(key);
     // Well formed in any case: half a character is an escape in JSON.
     const text = encodeJson(value);
     try {
@@ -147,15 +151,17 @@ class JsonRegister<T> implements Register<T> {
 
 class BytesRegister implements Register<Uint8Array> {
   readonly key: string;
+  readonly #isWellFormed: boolean;
   readonly #level: Durability;
 
   constructor(key: string, options: StateOptions | undefined) {
     this.key = key;
+    this.#isWellFormed = key.isWellFormed();
     this.#level = levelOf(options);
   }
 
   get(): Uint8Array | undefined {
-    requireKey(this.key);
+    if (!isServing || !this.#isWellFormed) requireKey(this.key);
     try {
       const bytes = host.get(this.key);
       return isNone(bytes) ? undefined : fromBytes(bytes);
@@ -165,7 +171,7 @@ class BytesRegister implements Register<Uint8Array> {
   }
 
   put(value: Uint8Array): void {
-    requireKey(this.key);
+    if (!isServing || !this.#isWellFormed) requireKey(this.key);
     try {
       host.put(this.key, value, this.#level);
     } catch (cause) {
@@ -180,15 +186,17 @@ class BytesRegister implements Register<Uint8Array> {
 
 class HostCounter implements Counter {
   readonly key: string;
+  readonly #isWellFormed: boolean;
   readonly #level: Durability;
 
   constructor(key: string, options: StateOptions | undefined) {
     this.key = key;
+    this.#isWellFormed = key.isWellFormed();
     this.#level = levelOf(options);
   }
 
   value(): number {
-    requireKey(this.key);
+    if (!isServing || !this.#isWellFormed) requireKey(this.key);
     try {
       return fromInt64(host.counterValue(this.key));
     } catch (cause) {
@@ -200,7 +208,7 @@ class HostCounter implements Counter {
     if (!Number.isSafeInteger(delta)) {
       throw new RangeError(`A counter takes whole numbers, not ${String(delta)}`);
     }
-    requireKey(this.key);
+    if (!isServing || !this.#isWellFormed) requireKey(this.key);
     const added = toInt64(delta);
     try {
       return fromInt64(host.counterAdd(this.key, added, this.#level));

@@ -70,6 +70,8 @@ export class FunctionHost {
   readonly calls: (readonly unknown[])[] = [];
   /** What every put is answered with. */
   putRefusal: Answer | undefined;
+  /** How often a context was asked for. */
+  #contexts = 0;
   readonly #instantiate: () => Instance;
   readonly #export: HandleExport;
   #instance: Instance;
@@ -93,7 +95,7 @@ export class FunctionHost {
       "downpour:faas/context": {
         functions: {
           current: () => ({
-            id: "invocation-1",
+            id: `invocation-${(this.#contexts += 1)}`,
             tenant: "acme",
             app: "app",
             revision: "00ff",
