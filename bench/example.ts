@@ -11,9 +11,17 @@ export function buildGuest(name: string): Promise<Uint8Array<ArrayBuffer>> {
   return build(join(import.meta.dirname, "guests", `${name}.ts`));
 }
 
-async function build(entry: string): Promise<Uint8Array<ArrayBuffer>> {
-  const { component } = await buildComponent({ entry, engine: "quickjs" });
-  return Uint8Array.from(component);
+const builds = new Map<string, Promise<Uint8Array<ArrayBuffer>>>();
+
+/** Built once for all suites of a run, which only read it. */
+function build(entry: string): Promise<Uint8Array<ArrayBuffer>> {
+  const known = builds.get(entry);
+  if (known !== undefined) return known;
+  const building = buildComponent({ entry, engine: "quickjs" }).then(({ component }) => {
+    return Uint8Array.from(component);
+  });
+  builds.set(entry, building);
+  return building;
 }
 
 const GREETING = "Hello, ";

@@ -90,12 +90,8 @@ describe.each<[JavaScriptEngine, HandleExport]>([
         await host.call("thenable", round),
       ];
       const sum = { tag: "ok", val: round + 1 };
-      expect(answers).toEqual([
-        sum,
-        { tag: "ok", val: ["Hello, a"] },
-        ...["err", "err", "err"],
-        sum,
-      ]);
+      const hello = { tag: "ok", val: ["Hello, a"] };
+      expect(answers).toEqual([sum, hello, "err", "err", "err", sum]);
     }
   });
 
