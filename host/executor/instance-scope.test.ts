@@ -14,14 +14,14 @@ function compute(ms: number): void {
   while (performance.now() < endMs);
 }
 
-function scopeOf(clock: ThreadClock, turns = new Turns(1)): InstanceScope {
+function scopeOf(clock: ThreadClock, turns = new Turns(1), sliceMs = 1): InstanceScope {
   return new InstanceScope({
     app: { tenantId: "acme", app: "a", revisionId: "r" },
     limits: appLimits(),
     emit: () => undefined,
     clock,
     turns,
-    sliceMs: 1,
+    sliceMs,
   });
 }
 
@@ -53,6 +53,52 @@ test("a guest that computes when its call has returned, and others have run sinc
   expect(returned.fuelSpent(true)).toBeUndefined();
   compute(5);
   expect(returned.fuelSpent(true)).toBeInstanceOf(Promise);
+});
+
+test("of many that have computed for long and wait for the same, one goes on in each turn of the thread", async () => {
+  const turns = new Turns(1);
+  const clock = new ThreadClock(() => undefined);
+  const scopes = Array.from({ length: 4 }, () => scopeOf(clock, turns));
+  scopes.forEach((scope, sequence) => {
+    begin(scope, sequence + 1);
+    compute(2);
+    scope.suspended();
+  });
+  let wentOn = 0;
+  const arrivals = scopes.map(async (scope) => {
+    await scope.arrived();
+    wentOn += 1;
+  });
+  const each: number[] = [];
+  while (wentOn < scopes.length) {
+    const before = wentOn;
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+    each.push(wentOn - before);
+  }
+  await Promise.all(arrivals);
+  expect(Math.max(...each)).toBe(1);
+});
+
+test("one that has computed for less than a slice, or has ended, waits for no turn", async () => {
+  const clock = new ThreadClock(() => undefined);
+  const [short, ended] = [scopeOf(clock, new Turns(1), 60_000), scopeOf(clock)];
+  begin(short, 1);
+  short.suspended();
+  begin(ended, 2);
+  compute(2);
+  ended.suspended();
+  ended.end();
+  let wentOn = 0;
+  const arrivals = [short, ended].map(async (scope) => {
+    await scope.arrived();
+    wentOn += 1;
+  });
+  await Promise.resolve();
+  await Promise.resolve();
+  expect(wentOn).toBe(2);
+  await Promise.all(arrivals);
 });
 
 test("one that was put aside keeps its turn when code of it runs for something else", async () => {

@@ -136,6 +136,14 @@ export class InstanceScope implements Timed {
     if (this.#turn === turn) this.#turn = undefined;
   }
 
+  /**
+   * What the guest waited for is there. One that has computed for longer than a slice goes on in its turn: one message
+   * may end the waits of many, and whoever else has something to do on the thread would wait for all of them.
+   */
+  async arrived(): Promise<void> {
+    if (this.#invocation !== undefined && this.#cpuMs >= this.#sliceMs) await this.yielded();
+  }
+
   #nextTurn(): Promise<void> {
     assert(this.#invocation !== undefined);
     const { weight, sequence } = this.#invocation;

@@ -51,6 +51,21 @@ test("one goes on in each turn of the event loop, in order, and whoever comes ba
   expect(await orderOf(guests)).toBe("abcaca");
 });
 
+test.each([
+  ["those after one that leaves before its slice is over go on in the same turn", 60_000, 3],
+  ["whoever leaves when its slice is over has had the whole turn", 0, 1],
+])("%s", async (_, sliceMs, inFirstTurn) => {
+  const turns = new Turns(sliceMs);
+  const order: string[] = [];
+  const all = ["a", "b", "c"].map((name, sequence) =>
+    run(turns, order, { tenantId: "t", name, turns: 1 }, sequence),
+  );
+  await nextTurn();
+  expect(order).toHaveLength(inFirstTurn);
+  await Promise.all(all);
+  expect(order.join("")).toBe("abc");
+});
+
 test("a tenant with many guests has as many turns as one with a single guest", async () => {
   const many = Array.from({ length: 4 }, () => ({ tenantId: "many", name: "m", turns: 2 }));
   const order = await orderOf([...many, { tenantId: "one", name: "o", turns: 4 }]);

@@ -28,8 +28,8 @@ interface Tenant {
 
 // The turns of guests that have computed for a while on one thread and were put aside.
 //
-// T1. One of them at most goes on in each turn of the event loop: what comes in from outside never waits for
-//     more than one of them, however many there are.
+// T1. One of them goes on in each turn of the event loop, and others after it only where it has left before its
+//     slice was over: what comes in from outside never waits for longer than two slices, however many there are.
 // T2. Tenants have turns by weight, whatever number of guests they have: stride scheduling (C. Waldspurger
 //     and W. Weihl, "Stride Scheduling", 1995). One that comes back has no turns saved up, and owes what it
 //     was ahead, as long as others compute: many guests, one after the other, have no more than one.
@@ -47,6 +47,9 @@ export class Turns {
   #givesWay = false;
   /** A guest has had its turn, and when that was over is not known yet. */
   #hasGoneOn = false;
+  /** Who went on last, until it leaves; and until when others may go on after it. */
+  #goesOn: number | undefined;
+  #untilMs = 0;
   #overAtMs = 0;
 
   constructor(sliceMs: number) {
@@ -80,13 +83,17 @@ export class Turns {
     ready.delete(sequence);
     leave?.();
     if (!alternating.delete(sequence)) return;
-    for (const [first, resolve] of behind) {
-      behind.delete(first);
-      alternating.add(first);
-      this.#makeReady(tenant, first, resolve);
-      return;
+    const [first] = behind;
+    if (first !== undefined) {
+      behind.delete(first[0]);
+      alternating.add(first[0]);
+      this.#makeReady(tenant, ...first);
+    } else {
+      this.#forgetIdle();
     }
-    this.#forgetIdle();
+    if (sequence !== this.#goesOn) return;
+    this.#goesOn = undefined;
+    if (performance.now() < this.#untilMs) this.#resolveNext();
   }
 
   /** Of those without a guest that computes, only who is ahead of others is remembered. */
@@ -130,21 +137,28 @@ export class Turns {
       setImmediate(() => this.#goOn());
       return;
     }
+    this.#untilMs = performance.now() + this.#sliceMs;
+    this.#isScheduled = this.#resolveNext();
+    if (!this.#isScheduled) return;
+    this.#hasGoneOn = true;
+    setImmediate(() => this.#goOn());
+  }
+
+  /** False where nobody waits for a turn. */
+  #resolveNext(): boolean {
     let next: Tenant | undefined;
     for (const tenant of this.#tenants.values()) {
       if (tenant.ready.size > 0 && (next === undefined || tenant.pass < next.pass)) next = tenant;
     }
-    this.#isScheduled = next !== undefined;
-    if (next === undefined) return;
+    const [first] = next?.ready ?? [];
+    if (next === undefined || first === undefined) return false;
     this.#pass = next.pass;
     next.pass += 1 / next.weight;
-    for (const [sequence, resolve] of next.ready) {
-      next.ready.delete(sequence);
-      resolve();
-      break;
-    }
-    this.#hasGoneOn = true;
-    setImmediate(() => this.#goOn());
+    const [sequence, resolve] = first;
+    next.ready.delete(sequence);
+    this.#goesOn = sequence;
+    resolve();
+    return true;
   }
 
   #mustGiveWay(): boolean {

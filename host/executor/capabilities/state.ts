@@ -61,18 +61,23 @@ export function stateCapability(
       const written = state.write(prefix + key, mutation, level, scope.gate);
       if (!(written instanceof Promise)) return { tag: "ok", val: toValue(written) };
       gate.enter(tenantId);
-      return written.then(
-        (result) => {
-          gate.leave(tenantId);
-          return { tag: "ok", val: toValue(result) };
-        },
-        (error: unknown) => {
-          gate.leave(tenantId);
-          return toResult(error);
-        },
-      );
+      return arrival(written, toValue);
     } catch (error) {
       return toResult(error);
+    }
+  }
+
+  async function arrival<T>(
+    written: Promise<WriteResult>,
+    toValue: (result: WriteResult) => T,
+  ): Promise<Result<T>> {
+    try {
+      return { tag: "ok", val: toValue(await written) };
+    } catch (error) {
+      return toResult(error);
+    } finally {
+      gate.leave(tenantId);
+      await scope.arrived();
     }
   }
 
