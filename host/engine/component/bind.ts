@@ -1,6 +1,7 @@
 import type { Budget } from "./budget.ts";
 import { describeFuncType } from "./describe-type.ts";
 import type { Entity, InstanceEntity, ResolvedType, ScopeType, TypeEntity } from "./entity.ts";
+import { ExternNames } from "./extern-names.ts";
 import { quoteName } from "./names.ts";
 import { malformed, unsupported } from "./reader.ts";
 import { resolveType } from "./resolve-types.ts";
@@ -89,18 +90,24 @@ function bindInstance(
   binding.budget.checkDepth(place.depth, place.offset);
   const scope = new Scope(type.outer);
   const exports = new Map<string, Entity>();
+  const names = new ExternNames("export");
   for (const declaration of type.declarations) {
     binding.budget.spendDefinitions(1, declaration.offset);
-    bindDeclaration(declaration, scope, exports, supplied, place, binding);
+    bindDeclaration(declaration, { scope, exports, names, supplied }, place, binding);
   }
   return { sort: "instance", exports, isHost: false };
 }
 
+interface BoundInstance {
+  readonly scope: Scope;
+  readonly exports: Map<string, Entity>;
+  readonly names: ExternNames;
+  readonly supplied: InstanceEntity | undefined;
+}
+
 function bindDeclaration(
   declaration: Declaration,
-  scope: Scope,
-  exports: Map<string, Entity>,
-  supplied: InstanceEntity | undefined,
+  { scope, exports, names, supplied }: BoundInstance,
   place: Place,
   binding: Binding,
 ): void {
@@ -116,8 +123,6 @@ function bindDeclaration(
       throw malformed("expected no import in an instance type", offset);
     case "export": {
       const { name } = declaration;
-      if (exports.has(name))
-        throw malformed(`the export ${quoteName(name)} is there twice`, offset);
       const found = supplied?.exports.get(name);
       const isDefinedHere = supplied?.isHost === true && declaration.type.kind === "type-equal";
       if (supplied !== undefined && found === undefined && !isDefinedHere) {
@@ -129,6 +134,7 @@ function bindDeclaration(
         depth: place.depth + 1,
       };
       const entity = bindExtern(declaration.type, scope, found, inner, binding);
+      names.add(name, entity, offset);
       exports.set(name, entity);
       scope.add(entity);
       return;

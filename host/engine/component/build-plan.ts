@@ -35,6 +35,7 @@ import type {
   ResourceType,
   SizedFunc,
 } from "./entity.ts";
+import { ExternNames } from "./extern-names.ts";
 import { quoteName } from "./names.ts";
 import { PLAN_FORMAT } from "./plan.ts";
 import type {
@@ -109,7 +110,8 @@ interface InstanceInMaking {
   readonly depth: number;
   readonly scope: Scope;
   readonly exports: Map<string, Entity>;
-  readonly importNames: Set<string>;
+  readonly importNames: ExternNames;
+  readonly exportNames: ExternNames;
   /** Its number in the plan, once something needs it. */
   number: number | undefined;
 }
@@ -196,7 +198,8 @@ class Planner {
       depth,
       scope,
       exports: new Map(),
-      importNames: new Set(),
+      importNames: new ExternNames("import"),
+      exportNames: new ExternNames("export"),
       number: undefined,
     };
     for (const definition of component.definitions) {
@@ -226,13 +229,13 @@ class Planner {
       case "instantiate":
         scope.add(this.#instantiateNested(definition, instance));
         return;
-      case "exports":
-        scope.add({
-          sort: "instance",
-          exports: this.#collect(definition.exports, "export", scope, offset),
-          isHost: false,
-        });
+      case "exports": {
+        const exports = this.#collect(definition.exports, "export", scope, offset);
+        const names = new ExternNames("export");
+        for (const [name, entity] of exports) names.add(name, entity, offset);
+        scope.add({ sort: "instance", exports, isHost: false });
         return;
+      }
       case "alias-export":
       case "alias-core-export":
       case "alias-outer":
@@ -241,13 +244,12 @@ class Planner {
       case "type":
         scope.add({ sort: "type", type: this.#defineType(definition.type, instance, offset) });
         return;
-      case "import":
-        if (instance.importNames.has(definition.name)) {
-          throw malformed(`the import ${quoteName(definition.name)} is there twice`, offset);
-        }
-        instance.importNames.add(definition.name);
-        scope.add(supply(definition, instance));
+      case "import": {
+        const entity = supply(definition, instance);
+        instance.importNames.add(definition.name, entity, offset);
+        scope.add(entity);
         return;
+      }
       case "export":
         this.#export(definition, instance);
         return;
@@ -312,12 +314,12 @@ class Planner {
     if (sort.startsWith("core ") && sort !== "core module") {
       throw malformed(`expected the export of a component, found a ${sort}`, offset);
     }
-    if (exports.has(name)) throw malformed(`the export ${quoteName(name)} is there twice`, offset);
     let entity: Entity = scope.get(sort, index, offset);
     if (type !== null) {
       const place = { label: `the export ${quoteName(name)}`, offset, depth: instance.depth };
       entity = bindExtern(type, scope, entity, place, this.#strictBinding(offset));
     }
+    instance.exportNames.add(name, entity, offset);
     exports.set(name, entity);
     scope.add(entity);
   }

@@ -125,12 +125,12 @@ describe("a mismatch", () => {
     const error = await refusal(
       `(import "test:host/types@0.1.0" (instance $t (export "thing" (type (sub resource)))))
        (alias export $t "thing" (type $other))
-       ${things("1.2.3", `(export "[method]thing.value" (func (param "self" (borrow $other)) (result u32)))`)}
+       ${things("1.2.3", `(export "add" (func (param "a" (borrow $other)) (param "b" u32) (result u32)))`)}
        ${RUN}`,
     );
     expect(error.problems).toEqual([
       '"test:host/types@0.1.0" has no resource "thing"',
-      expect.stringContaining('function "[method]thing.value" is func(self: borrow<resource'),
+      expect.stringContaining('function "add" is func(a: borrow<resource'),
     ]);
   });
 
@@ -228,10 +228,8 @@ test.each([
   ["the name of a prototype", "__proto__", "__proto__"],
 ])("an import name with %s is only shown", async (_what, text, shown) => {
   const error = await refusal(`(import "${text}" (instance)) ${RUN}`);
-  expect(error).toMatchObject({
-    kind: "import-not-allowed",
-    message: `the import "${shown}" is not offered`,
-  });
+  expect(error.kind).toBe("malformed");
+  expect(error.message).toContain(`found "${shown}" at byte`);
 });
 
 test("a huge type is shown in part", async () => {

@@ -1,3 +1,4 @@
+import { parseExternName, quoteName } from "./names.ts";
 import { malformed, unsupported } from "./reader.ts";
 import type { BinaryReader } from "./reader.ts";
 import type { AliasSyntax, NamedSortIndex, SortIndex, SortName } from "./syntax.ts";
@@ -93,11 +94,15 @@ export function readAlias(reader: BinaryReader): AliasSyntax {
   }
 }
 
-/** The name of an import or export; what it means is judged where it is used. */
+/** The name of an import or export; whether it fits beside others is judged where it is used. */
 export function readExternName(reader: BinaryReader): string {
   const offset = reader.offset;
   const tag = reader.byte("the name of an import or export");
   if (tag === 0x02) throw unsupported("a name with attributes", offset);
   if (tag > 0x01) throw reader.unexpected(tag, "the name of an import or export");
-  return reader.name("the name of an import or export");
+  const name = reader.name("the name of an import or export");
+  if (parseExternName(name) === undefined) {
+    throw malformed(`expected the name of an import or export, found ${quoteName(name)}`, offset);
+  }
+  return name;
 }

@@ -1,5 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { isCompatible, isLabel, parseInterfaceName, parseVersion, quoteName } from "./names.ts";
+import {
+  canonicalName,
+  isCompatible,
+  isLabel,
+  parseExternName,
+  parseInterfaceName,
+  parseVersion,
+  quoteName,
+} from "./names.ts";
 
 describe("a name in a message", () => {
   test.each([
@@ -34,6 +42,57 @@ describe("labels", () => {
 
   test("a long name that almost is one is judged at once", () => {
     expect(isLabel(`a${"-1".repeat(50_000)}!`)).toBe(false);
+  });
+});
+
+describe("names of imports and exports", () => {
+  test.each([
+    ["get-JSON", { kind: "label" }],
+    ["a-b:c-1/D@1.0.0-rc.1+b.2", { kind: "interface" }],
+    ["[constructor]thing", { kind: "constructor", resource: "thing" }],
+    ["[method]thing.get", { kind: "method", resource: "thing" }],
+    ["[static]thing.of", { kind: "static", resource: "thing" }],
+  ])("%s is one", (name, parsed) => {
+    expect(parseExternName(name)).toEqual(parsed);
+  });
+
+  test.each([
+    "",
+    "1",
+    "Get",
+    "a:B/c",
+    "A:b/c",
+    "a-B:c/d",
+    "a:b/c@1.0.0-",
+    "a:b/c@1.0.0-a..b",
+    "a:b:c/d",
+    "[constructor]",
+    "[constructor]a.b",
+    "[method]a",
+    "[method]a.",
+    "[method].b",
+    "[static]a.b.c",
+    "[getter]a.b",
+    "[method]a.b\n",
+    "url=<https://example.org>",
+  ])("%j is none", (name) => {
+    expect(parseExternName(name)).toBeUndefined();
+  });
+
+  test.each([
+    ["foo-BAR", "FOO-bar"],
+    ["[method]foo.foo", "foo"],
+    ["[static]FOO.foo", "foo"],
+    ["[method]a.b", "[static]A.B"],
+    ["[constructor]a", "[constructor]A"],
+  ])("%s and %s may not stand beside each other", (a, b) => {
+    expect(canonicalName(a)).toBe(canonicalName(b));
+  });
+
+  test("all others may", () => {
+    const names = ["foo", "foo-bar", "[constructor]foo", "[method]foo.bar", "[static]foo.baz"];
+    const more = ["foo:bar/baz", "a:b/c@1.0.0", "a:b/c@2.0.0", "bar"];
+    expect(new Set([...names, ...more].map(canonicalName)).size).toBe(9);
   });
 });
 

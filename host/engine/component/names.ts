@@ -30,6 +30,39 @@ export function isLabel(name: string): boolean {
 const LABEL =
   /^(?:[a-z][0-9a-z]*|[A-Z][0-9A-Z]*)(?:-(?:[0-9]*[a-z][0-9a-z]*|[0-9]*[A-Z][0-9A-Z]*|[0-9]+))*$/;
 
+/** What an import or export is called. */
+export type ExternName =
+  | { readonly kind: "label" }
+  | { readonly kind: "interface" }
+  | { readonly kind: "constructor" | "method" | "static"; readonly resource: string };
+
+/** Undefined where a name is none that an import or export may have. */
+export function parseExternName(name: string): ExternName | undefined {
+  if (isLabel(name)) return { kind: "label" };
+  const match = ANNOTATED.exec(name);
+  if (match === null) {
+    return parseInterfaceName(name) === undefined ? undefined : { kind: "interface" };
+  }
+  const [, annotation, text = ""] = match;
+  if (annotation === "constructor") {
+    return isLabel(text) ? { kind: annotation, resource: text } : undefined;
+  }
+  const [resource = "", label = "", ...rest] = text.split(".", 3);
+  if (!isLabel(resource) || !isLabel(label) || rest.length > 0) return undefined;
+  return { kind: annotation === "method" ? annotation : "static", resource };
+}
+
+const ANNOTATED = /^\[(constructor|method|static)\](.*)$/su;
+
+/** Equal for two names that may not stand beside each other: bindings could call them the same. */
+export function canonicalName(name: string): string {
+  const lowered = name.toLowerCase();
+  const member = /^\[(?:method|static)\](.*)$/su.exec(lowered)?.[1];
+  if (member === undefined) return lowered;
+  const [resource, label] = member.split(".", 2);
+  return resource === label ? (label ?? member) : member;
+}
+
 /** `namespace:package/interface@1.2.3` in its parts; undefined where a name is not of this form. */
 export interface InterfaceName {
   /** Without the version. */
@@ -51,18 +84,19 @@ export function parseInterfaceName(name: string): InterfaceName | undefined {
   const colon = path.indexOf(":");
   const slash = path.indexOf("/", colon);
   if (colon < 0 || slash < 0) return undefined;
-  const parts = [path.slice(0, colon), path.slice(colon + 1, slash), path.slice(slash + 1)];
-  if (!parts.every(isLabel)) return undefined;
+  const words = [path.slice(0, colon), path.slice(colon + 1, slash)];
+  if (!words.every((part) => WORDS.test(part)) || !isLabel(path.slice(slash + 1))) return undefined;
   if (at < 0) return { name: path, version: undefined };
   const version = parseVersion(name.slice(at + 1));
   return version === undefined ? undefined : { name: path, version };
 }
 
+/** Of namespaces and packages: in lower case. */
+const WORDS = /^[a-z][0-9a-z]*(?:-[0-9a-z]+)*$/;
+
 export function parseVersion(text: string): SemanticVersion | undefined {
   if (text.length > 100) return undefined;
-  const match = /^(\d{1,9})\.(\d{1,9})\.(\d{1,9})(-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?$/.exec(
-    text,
-  );
+  const match = VERSION.exec(text);
   if (match === null) return undefined;
   return {
     major: Number(match[1]),
@@ -71,6 +105,9 @@ export function parseVersion(text: string): SemanticVersion | undefined {
     prerelease: match[4] ?? "",
   };
 }
+
+const VERSION =
+  /^(\d{1,9})\.(\d{1,9})\.(\d{1,9})(-[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?$/;
 
 /**
  * Whether what offers `offered` may be linked to what asks for `asked`: the same compatible series,
