@@ -54,7 +54,8 @@ async function compile(source: string): Promise<Planned> {
     exports: Object.fromEntries(names.map((name) => [name, new AnyType()])),
   };
   const used = new UsedModules({ modules, sections }, cache, limits);
-  const { plan } = buildPlan(root, (index) => used.at(index), world, limits);
+  const { plan } = buildPlan(root, used, world, limits);
+  used.requireRestValid();
   const component = { plan: writePlan(plan), imports: [], modules: used.list() };
   const exports = plan.exports.flatMap(({ name, lift }) => {
     const type = plan.lifts[lift]?.type;

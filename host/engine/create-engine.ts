@@ -50,7 +50,8 @@ function compile(upload: Upload, cache: ModuleCache): Compilation {
   const { component, world, limits, ownership } = upload;
   const decoded = decodeComponent(component, limits);
   const used = new UsedModules(decoded, cache, limits, ownership);
-  const built = buildPlan(decoded.root, (index) => used.at(index), world, limits);
+  const built = buildPlan(decoded.root, used, world, limits);
+  used.requireRestValid();
   const { imports, tableElements } = built;
   const { sections, coreFunctions } = used;
   const plan = writePlan(built.plan);

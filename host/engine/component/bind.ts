@@ -4,6 +4,7 @@ import type { Entity, InstanceEntity, ResolvedType, ScopeType, TypeEntity } from
 import { ExternNames } from "./extern-names.ts";
 import { quoteName } from "./names.ts";
 import { malformed, unsupported } from "./reader.ts";
+import { mentionsResource } from "./resource-mentions.ts";
 import { resolveType } from "./resolve-types.ts";
 import type { TypeMaking } from "./resolve-types.ts";
 import { Scope } from "./scope.ts";
@@ -23,6 +24,8 @@ export interface Binding extends TypeMaking {
   readonly report: (problem: string) => void;
   /** Stands for a resource that was not supplied. */
   readonly freshResource: () => ResourceId;
+  /** What stands for an import or export that is a component. */
+  readonly component: (type: ScopeType, offset: number) => Entity;
 }
 
 /** Where in the upload, and how messages call it. */
@@ -74,8 +77,11 @@ export function bindExtern(
       }
       return bindInstance(type, supplied, place, binding);
     }
-    case "component":
-      throw unsupported("a component as import or export", place.offset);
+    case "component": {
+      const { type } = scope.get("type", syntax.type, place.offset);
+      if (type.kind !== "component") throw expectedType("component", type, place.offset);
+      return binding.component(type, place.offset);
+    }
     default:
       return unreachable(syntax);
   }
@@ -88,7 +94,7 @@ function bindInstance(
   binding: Binding,
 ): InstanceEntity {
   binding.budget.checkDepth(place.depth, place.offset);
-  const scope = new Scope(type.outer);
+  const scope = new Scope(type.outer, "type");
   const exports = new Map<string, Entity>();
   const names = new ExternNames("export");
   for (const declaration of type.declarations) {
@@ -142,7 +148,7 @@ function bindDeclaration(
     case "alias-export":
     case "alias-core-export":
     case "alias-outer":
-      scope.add(resolveAlias(declaration, scope, offset));
+      scope.add(resolveAlias(declaration, scope, binding.budget, offset));
       return;
     default:
       declaration satisfies never;
@@ -171,7 +177,12 @@ function isSameType(a: ResolvedType, b: ResolvedType, budget: Budget): boolean {
 }
 
 /** Aliases of a component instance's exports, and of what enclosing scopes define. */
-export function resolveAlias(alias: AliasSyntax, scope: Scope, offset: number): Entity {
+export function resolveAlias(
+  alias: AliasSyntax,
+  scope: Scope,
+  budget: Budget,
+  offset: number,
+): Entity {
   switch (alias.kind) {
     case "alias-export": {
       const found = scope.get("instance", alias.instance, offset).exports.get(alias.name);
@@ -198,7 +209,15 @@ export function resolveAlias(alias: AliasSyntax, scope: Scope, offset: number): 
       if (sort !== "type" && sort !== "component" && sort !== "core module") {
         throw malformed(`expected no outer alias of a ${sort}`, offset);
       }
-      return scope.getOuter(sort, alias.outer, alias.index, offset);
+      const found = scope.getOuter(sort, alias.outer, alias.index, offset);
+      if (
+        found.sort === "type" &&
+        scope.leavesComponent(alias.outer) &&
+        mentionsResource(found.type, budget, offset)
+      ) {
+        throw malformed("expected the outer alias of a type without resources", offset);
+      }
+      return found;
     }
     default:
       return unreachable(alias);

@@ -24,6 +24,7 @@ export interface CoreResources {
  */
 export class Budget {
   readonly limits: CompileLimits;
+  readonly #times: number;
   #definitions = 0;
   #sections = 0;
   #coreFunctions = 0;
@@ -35,8 +36,10 @@ export class Budget {
   #tableElements = 0;
   #memories = 0;
 
-  constructor(limits: CompileLimits) {
+  /** `times` as much as the limits: for what looks at everything so many times. */
+  constructor(limits: CompileLimits, times = 1) {
     this.limits = limits;
+    this.#times = times;
   }
 
   get sections(): number {
@@ -59,7 +62,7 @@ export class Budget {
   spendDefinitions(count: number, offset?: number): void {
     this.#definitions += count;
     const { definitionsMax } = this.limits;
-    if (this.#definitions > definitionsMax) {
+    if (this.#definitions > definitionsMax * this.#times) {
       throw tooComplex(`more than ${definitionsMax} definitions`, offset, "definitionsMax");
     }
   }
@@ -83,7 +86,7 @@ export class Budget {
   /** For each walk over a whole type, with what it shares expanded. */
   spendTypeWalk(nodes: number, offset?: number): void {
     this.#typeWalk += nodes;
-    if (this.#typeWalk > this.limits.typeNodesMax * TYPE_WALKS) {
+    if (this.#typeWalk > this.limits.typeNodesMax * TYPE_WALKS * this.#times) {
       throw tooComplex(
         `functions whose types have more than ${this.limits.typeNodesMax} parts in all`,
         offset,
@@ -95,7 +98,7 @@ export class Budget {
   /** What is made anew, or copied into the plan. One for each type, field, case, name of an enum or flag, and parameter, and for each 64 characters of a name. */
   spendTypeNodes(count: number, offset?: number): void {
     this.#typeNodes += count;
-    if (this.#typeNodes > this.limits.typeNodesMax) {
+    if (this.#typeNodes > this.limits.typeNodesMax * this.#times) {
       throw tooComplex(
         `types of more than ${this.limits.typeNodesMax} parts`,
         offset,
@@ -107,7 +110,7 @@ export class Budget {
   spendCoreModule(offset: number): void {
     this.#coreModules += 1;
     const { coreModulesMax } = this.limits;
-    if (this.#coreModules > coreModulesMax) {
+    if (this.#coreModules > coreModulesMax * this.#times) {
       throw tooComplex(`more than ${coreModulesMax} core modules`, offset, "coreModulesMax");
     }
   }

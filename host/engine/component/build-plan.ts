@@ -22,6 +22,7 @@ import { bindExtern, resolveAlias } from "./bind.ts";
 import type { Binding } from "./bind.ts";
 import { Budget, tooComplex } from "./budget.ts";
 import type { CoreResources } from "./budget.ts";
+import { checkScopeType } from "./check-types.ts";
 import { WorldCheck } from "./check.ts";
 import type {
   ComponentEntity,
@@ -33,6 +34,7 @@ import type {
   PendingTrampoline,
   ResolvedType,
   ResourceType,
+  ScopeType,
   SizedFunc,
 } from "./entity.ts";
 import { ExternNames } from "./extern-names.ts";
@@ -72,18 +74,23 @@ import type { ResourceId, TypeNumber, ValueType } from "./types.ts";
  *
  * P1. Each instantiation of a nested component is walked anew, and paid for (`Budget`).
  * P2. Steps are written when something uses their outcome: a function that nothing uses costs nothing.
- * P3. A component of the wrong world is reported with all its problems; one that is inconsistent in
+ * P3. Each component and type that is defined is checked by itself as well, once, whether something uses it or not:
+ *     nested ones with stand-ins for their imports, and without a plan.
+ * P4. A component of the wrong world is reported with all its problems; one that is inconsistent in
  *     itself with the first.
  */
 export function buildPlan(
   root: ComponentSyntax,
-  moduleAt: (index: number) => ModuleInterface,
+  modules: Modules,
   world: World,
   limits: CompileLimits,
 ): BuiltPlan {
   const check = new WorldCheck(world);
   const budget = new Budget(limits);
-  const planner = new Planner(moduleAt, check, budget);
+  const budgets = { plan: budget, checks: new Budget(limits, CHECKS_MAX) };
+  let resources = check.firstFreeResource;
+  const freshResource = (): ResourceId => resources++;
+  const planner = new Planner({ modules, check, budgets, freshResource });
   const plan = planner.plan(root);
   check.finish();
   return { plan, imports: check.importNames, tableElements: budget.tableElements };
@@ -94,6 +101,14 @@ interface BuiltPlan {
   readonly imports: readonly string[];
   /** Of all tables of one instance, by their maxima. */
   readonly tableElements: number;
+}
+
+/** The core modules of an upload, by their number in it. */
+export interface Modules {
+  /** One that the plan makes an instance of. */
+  readonly at: (index: number) => ModuleInterface;
+  /** One that is only looked at. */
+  readonly interfaceOf: (index: number) => CoreInterface;
 }
 
 /** What a core module imports, exports and makes. Equal modules have equal numbers. */
@@ -112,6 +127,8 @@ interface InstanceInMaking {
   readonly exports: Map<string, Entity>;
   readonly importNames: ExternNames;
   readonly exportNames: ExternNames;
+  /** Whether the components and types that it defines have to be looked at by themselves. */
+  readonly checksDefinitions: boolean;
   /** Its number in the plan, once something needs it. */
   number: number | undefined;
 }
@@ -137,8 +154,25 @@ const MEMORIES_MAX = 64;
 /** Language runtimes need less than a hundred; each is an object of every instance. */
 const TRAMPOLINES_MAX = 4096;
 
+interface Planning {
+  readonly modules: Modules;
+  readonly check: WorldCheck;
+  readonly budgets: { readonly plan: Budget; readonly checks: Budget };
+  readonly freshResource: () => ResourceId;
+}
+
+/**
+ * Each component is checked by itself, and instantiated again where those around it are checked: as often as it lies deep.
+ * Real ones lie three deep at most.
+ */
+const CHECKS_MAX = 8;
+
+const NOTHING_MADE: CoreResources = { tables: 0, tableElements: 0, memories: 0, memoryPages: 0 };
+
+const NO_DEFINITIONS: ComponentSyntax = { definitions: [] };
+
 class Planner {
-  readonly #moduleAt: (index: number) => ModuleInterface;
+  readonly #planning: Planning;
   readonly #check: WorldCheck;
   readonly #budget: Budget;
   readonly #steps: LinkStep[] = [];
@@ -152,22 +186,23 @@ class Planner {
   #memoryPages = 0;
   #trampolineCount = 0;
   #canFreeze = true;
-  #nextResource: ResourceId;
 
-  constructor(moduleAt: (index: number) => ModuleInterface, check: WorldCheck, budget: Budget) {
-    this.#moduleAt = moduleAt;
-    this.#check = check;
-    this.#budget = budget;
-    this.#typeNumbers = new TypeNumbers(budget);
-    this.#nextResource = check.firstFreeResource;
+  constructor(planning: Planning) {
+    this.#planning = planning;
+    this.#check = planning.check;
+    this.#budget = planning.budgets.plan;
+    this.#typeNumbers = new TypeNumbers(this.#budget);
   }
 
   plan(root: ComponentSyntax): Plan {
     const exported = this.#instantiate(
       root,
-      new Scope(undefined),
-      undefined,
-      1,
+      {
+        scope: new Scope(undefined, "component"),
+        parent: undefined,
+        depth: 1,
+        checksDefinitions: true,
+      },
       (definition, instance) => this.#supplyFromWorld(definition, instance),
     );
     const exports = this.#check
@@ -188,22 +223,18 @@ class Planner {
 
   #instantiate(
     component: ComponentSyntax,
-    scope: Scope,
-    parent: InstanceInMaking | undefined,
-    depth: number,
+    place: Pick<InstanceInMaking, "scope" | "parent" | "depth" | "checksDefinitions">,
     supply: Supply,
   ): ReadonlyMap<string, Entity> {
     const instance: InstanceInMaking = {
-      parent,
-      depth,
-      scope,
+      ...place,
       exports: new Map(),
       importNames: new ExternNames("import"),
       exportNames: new ExternNames("export"),
       number: undefined,
     };
     for (const definition of component.definitions) {
-      this.#budget.checkDepth(depth, definition.offset);
+      this.#budget.checkDepth(place.depth, definition.offset);
       this.#budget.spendDefinitions(1, definition.offset);
       this.#define(definition, instance, supply);
     }
@@ -223,9 +254,13 @@ class Planner {
       case "core-exports":
         scope.add(this.#collectCoreExports(definition.exports, scope, offset));
         return;
-      case "component":
-        scope.add({ sort: "component", component: definition.component, outer: scope.asOuter() });
+      case "component": {
+        const { component } = definition;
+        const entity: ComponentEntity = { sort: "component", component, outer: scope.asOuter() };
+        if (instance.checksDefinitions) this.#checkComponent(entity, instance.depth + 1);
+        scope.add(entity);
         return;
+      }
       case "instantiate":
         scope.add(this.#instantiateNested(definition, instance));
         return;
@@ -239,7 +274,7 @@ class Planner {
       case "alias-export":
       case "alias-core-export":
       case "alias-outer":
-        scope.add(resolveAlias(definition, scope, offset));
+        scope.add(resolveAlias(definition, scope, this.#budget, offset));
         return;
       case "type":
         scope.add({ sort: "type", type: this.#defineType(definition.type, instance, offset) });
@@ -279,6 +314,39 @@ class Planner {
     return bindExtern(type, instance.scope, undefined, place, binding);
   }
 
+  /**
+   * Whether the component is consistent in itself, whatever is supplied to it, if it is ever instantiated: with stand-ins
+   * for its imports, and without a plan.
+   */
+  #checkComponent({ component, outer }: ComponentEntity, depth: number): void {
+    const checker = this.#checker();
+    checker.#instantiate(
+      component,
+      { scope: new Scope(outer, "component"), parent: undefined, depth, checksDefinitions: true },
+      ({ name, type, offset }, { scope }) => {
+        const place = { label: `the import ${quoteName(name)}`, offset, depth };
+        return bindExtern(type, scope, undefined, place, checker.#strictBinding(offset));
+      },
+    );
+  }
+
+  /** Looks, and counts, by itself. */
+  #checker(): Planner {
+    const { modules, check, budgets, freshResource } = this.#planning;
+    const at = (index: number): ModuleInterface => ({
+      ...modules.interfaceOf(index),
+      number: 0,
+      makes: NOTHING_MADE,
+      globals: undefined,
+    });
+    return new Planner({
+      modules: { at, interfaceOf: (index) => modules.interfaceOf(index) },
+      check,
+      budgets: { plan: budgets.checks, checks: budgets.checks },
+      freshResource,
+    });
+  }
+
   #instantiateNested(
     definition: Definition & { kind: "instantiate" },
     instance: InstanceInMaking,
@@ -289,9 +357,12 @@ class Planner {
     const args = this.#collect(definition.args, "argument", scope, offset);
     const exports = this.#instantiate(
       nested.component,
-      new Scope(nested.outer),
-      instance,
-      depth + 1,
+      {
+        scope: new Scope(nested.outer, "component"),
+        parent: instance,
+        depth: depth + 1,
+        checksDefinitions: false,
+      },
       (imported, inner) => {
         const label = quoteName(imported.name);
         const supplied = args.get(imported.name);
@@ -345,7 +416,10 @@ class Planner {
       budget: this.#budget,
       typeNumbers: this.#typeNumbers,
       report,
-      freshResource: () => this.#freshResource(),
+      freshResource: this.#planning.freshResource,
+      component: (_type, offset) => {
+        throw unsupported("a component as import or export", offset);
+      },
     };
   }
 
@@ -354,12 +428,6 @@ class Planner {
     return this.#binding((problem) => {
       throw malformed(problem, offset);
     });
-  }
-
-  #freshResource(): ResourceId {
-    const resource = this.#nextResource;
-    this.#nextResource += 1;
-    return resource;
   }
 
   // Core instances.
@@ -371,7 +439,7 @@ class Planner {
     offset: number,
   ): CoreInstance {
     this.#budget.spendCoreModule(offset);
-    const module = this.#moduleAt(scope.get("core module", moduleIndex, offset).module);
+    const module = this.#planning.modules.at(scope.get("core module", moduleIndex, offset).module);
     this.#budget.spendCoreResources(module.makes, offset);
     this.#budget.spendDefinitions(args.length + module.imports.length, offset);
     const instances = new Map<string, CoreInstance>();
@@ -472,9 +540,25 @@ class Planner {
   #defineType(syntax: TypeSyntax, instance: InstanceInMaking, offset: number): ResolvedType {
     if (syntax.kind !== "resource") {
       const making = { budget: this.#budget, typeNumbers: this.#typeNumbers };
-      return resolveType(syntax, instance.scope, making, offset);
+      const type = resolveType(syntax, instance.scope, making, offset);
+      const isScope = type.kind === "instance" || type.kind === "component";
+      if (isScope && instance.checksDefinitions) this.#checkScopeType(type, instance.depth, offset);
+      return type;
     }
     return this.#defineResource(syntax.destructor, instance, offset);
+  }
+
+  #checkScopeType(type: ScopeType, depth: number, offset: number): void {
+    const checker = this.#checker();
+    checkScopeType(
+      type,
+      { label: "a type", offset, depth: depth + 1 },
+      {
+        ...checker.#strictBinding(offset),
+        // It is only said to be one.
+        component: ({ outer }) => ({ sort: "component", component: NO_DEFINITIONS, outer }),
+      },
+    );
   }
 
   #defineResource(
@@ -482,7 +566,7 @@ class Planner {
     instance: InstanceInMaking,
     offset: number,
   ): ResourceType {
-    const resource = this.#freshResource();
+    const resource = this.#planning.freshResource();
     // The host may hold one, and with it a destructor of core instances that would be gone.
     this.#canFreeze &&= destructor === null;
     this.#steps.push({

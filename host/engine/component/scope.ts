@@ -5,10 +5,13 @@ import type { SortName } from "./syntax.ts";
 /** The index spaces of one component instance, or of one type of an instance or component. */
 export class Scope {
   readonly outer: OuterScope | undefined;
+  /** Whether it is that of a component, or of the type of an instance or component. */
+  readonly kind: "component" | "type";
   readonly #spaces = new Map<SortName, Entity[]>();
 
-  constructor(outer: OuterScope | undefined) {
+  constructor(outer: OuterScope | undefined, kind: "component" | "type") {
     this.outer = outer;
+    this.kind = kind;
   }
 
   add(entity: Entity): void {
@@ -43,6 +46,12 @@ export class Scope {
         "core module": this.count("core module"),
       },
     };
+  }
+
+  /** Whether so many scopes outwards is outside of a component that this scope is in, or is that of. */
+  leavesComponent(outwards: number): boolean {
+    if (outwards === 0) return false;
+    return this.kind === "component" || this.outer?.scope.leavesComponent(outwards - 1) === true;
   }
 
   getOuter(

@@ -56,6 +56,11 @@ export function containsBorrow(type: ValueType): boolean {
   return type.kind === "borrow" || partsOf(type).some(containsBorrow);
 }
 
+/** Whether a value of it is a handle of a resource, or has one. */
+export function containsResource(type: ValueType): boolean {
+  return type.kind === "own" || type.kind === "borrow" || partsOf(type).some(containsResource);
+}
+
 /** As the decoder counts: one for each type, field, case and name. */
 export function countNodes(type: ValueType): number {
   return partsOf(type).reduce((sum, part) => sum + countNodes(part) + 1, 1 + nameCount(type));

@@ -14,7 +14,8 @@ import { CoreReader } from "./core-reader.ts";
 
 // What a core module asks for and gives, by type, so that it can be compared before anything is instantiated.
 //
-// I1. It is read from bytes that V8 has found valid. On others it ends with `ComponentError` "malformed".
+// I1. Any bytes give an interface or a `ComponentError`; the time is linear in their number. Whether they are valid
+//     besides, V8 decides.
 
 export type CoreItemType =
   | { readonly sort: "core func"; readonly type: FunctionType }

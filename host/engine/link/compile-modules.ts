@@ -1,12 +1,13 @@
 import { Budget } from "../component/budget.ts";
-import type { ModuleInterface } from "../component/build-plan.ts";
+import type { ModuleInterface, Modules } from "../component/build-plan.ts";
 import type { DecodedComponent } from "../component/decode.ts";
-import { escapeText } from "../component/names.ts";
+import { escapeText, quoteName } from "../component/names.ts";
 import { malformed } from "../component/reader.ts";
 import { requireCompilable } from "../core/compile-work.ts";
 import { ComponentError } from "../engine.ts";
 import type { CompileLimits, Ownership } from "../engine.ts";
 import { readCoreInterface } from "../core/core-interface.ts";
+import type { CoreInterface } from "../core/core-interface.ts";
 import { ADDED_NAMES_PREFIX, countParts } from "../core/core-module.ts";
 import { rewriteModule } from "../core/rewrite-module.ts";
 import { exposeState } from "./expose-state.ts";
@@ -26,16 +27,18 @@ interface UsedModule {
 
 /**
  * The core modules of one component, compiled when planning first asks for them: what a component
- * carries along without using it is neither compiled nor stored. Before that, their state is exposed and
+ * carries along without using it is validated, and neither compiled nor stored. Before that, their state is exposed and
  * they are made to pay and to ask, and what is not shared is marked as its owner's: hashed, compiled and
  * stored are the bytes that this gives. Their parts are counted before anything of that is done.
  */
-export class UsedModules {
+export class UsedModules implements Modules {
   readonly #modules: readonly Uint8Array[];
   readonly #cache: ModuleCache;
   readonly #limits: CompileLimits;
   readonly #budget: Budget;
   readonly #ownership: Ownership | undefined;
+  readonly #paid = new Set<number>();
+  readonly #lookedAt = new Map<number, CoreInterface>();
   readonly #byIndex = new Map<number, UsedModule>();
   /** Equal modules are one; the order is that of their numbers in the plan. */
   readonly #byHash = new Map<string, UsedModule>();
@@ -71,9 +74,7 @@ export class UsedModules {
   at(index: number): ModuleInterface {
     const known = this.#byIndex.get(index);
     if (known !== undefined) return known.interface;
-    const uploaded = this.#modules[index];
-    if (uploaded === undefined) throw new Error(`there is no core module ${index}`);
-    this.#spendParts(uploaded);
+    const uploaded = this.#uploaded(index);
     const uploadedSha256 = hashModule(uploaded);
     const owner = this.#ownerOf(uploadedSha256);
     const rewritten =
@@ -90,10 +91,36 @@ export class UsedModules {
     return used.interface;
   }
 
-  #spendParts(uploaded: Uint8Array): void {
-    const { sections, functions } = countParts(uploaded);
-    this.#budget.spendSections(sections);
-    this.#budget.spendCoreFunctions(functions);
+  interfaceOf(index: number): CoreInterface {
+    const known = this.#byIndex.get(index)?.interface ?? this.#lookedAt.get(index);
+    if (known !== undefined) return known;
+    const found = requireUniqueImports(readCoreInterface(this.#uploaded(index)));
+    this.#lookedAt.set(index, found);
+    return found;
+  }
+
+  /** Of the modules that nothing used: a component with one that is invalid is invalid itself. */
+  requireRestValid(): void {
+    for (const index of this.#modules.keys()) {
+      if (this.#byIndex.has(index)) continue;
+      if (!WebAssembly.validate(this.#uploaded(index))) {
+        throw malformed(`a core module is invalid: the one of the number ${index}`);
+      }
+      this.interfaceOf(index);
+    }
+  }
+
+  /** Its parts are paid for when it is first asked for. */
+  #uploaded(index: number): Uint8Array {
+    const uploaded = this.#modules[index];
+    if (uploaded === undefined) throw new Error(`there is no core module ${index}`);
+    if (!this.#paid.has(index)) {
+      const { sections, functions } = countParts(uploaded);
+      this.#budget.spendSections(sections);
+      this.#budget.spendCoreFunctions(functions);
+      this.#paid.add(index);
+    }
+    return uploaded;
   }
 
   /** The same for all owners, whatever one of them may have: its tables do not grow. */
@@ -118,7 +145,7 @@ export class UsedModules {
 
   #compile({ sha256, bytes, makes, globals }: RewrittenModule, isShared: boolean): UsedModule {
     const code = this.#compiled(sha256, bytes);
-    const { imports, exports: all } = readCoreInterface(bytes);
+    const { imports, exports: all } = requireUniqueImports(readCoreInterface(bytes));
     // What is added is the engine's own: no other module can import it.
     const exports = new Map(
       Array.from(all).filter(([name]) => !name.startsWith(ADDED_NAMES_PREFIX)),
@@ -158,4 +185,17 @@ export class UsedModules {
       throw error;
     }
   }
+}
+
+/** WebAssembly alone allows the same import twice; a component could not say what is given for which. */
+function requireUniqueImports(found: CoreInterface): CoreInterface {
+  const seen = new Map<string, Set<string>>();
+  for (const { module, name } of found.imports) {
+    const names = seen.get(module) ?? new Set();
+    if (names.has(name)) {
+      throw malformed(`the core import ${quoteName(module)} ${quoteName(name)} is there twice`);
+    }
+    seen.set(module, names.add(name));
+  }
+  return found;
 }

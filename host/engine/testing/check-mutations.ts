@@ -47,7 +47,7 @@ export function linkMutations({ component, world, links }: Subject, cases: numbe
   const original = decodeComponent(component, testLimits);
   const used = new UsedModules(original, new ModuleCache(), testLimits);
   const known = original.modules.map((_, index) => used.at(index));
-  const moduleAt = (index: number): ModuleInterface => {
+  const at = (index: number): ModuleInterface => {
     const found = known[index];
     if (found === undefined) throw new ComponentError("malformed", ["a module too many"]);
     return found;
@@ -59,7 +59,7 @@ export function linkMutations({ component, world, links }: Subject, cases: numbe
   checkEach(cases, (mutate) => {
     const planned = taken(() => {
       const { root } = decodeComponent(mutate(outlined), testLimits);
-      return buildPlan(root, moduleAt, world, testLimits);
+      return buildPlan(root, { at, interfaceOf: at }, world, testLimits);
     });
     if (planned === undefined) return;
     try {
