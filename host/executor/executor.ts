@@ -396,7 +396,7 @@ export class Executor {
       this.#revisions.has(pooled.revisionKey);
     const { idleInstancesMax: idle, tenantInstancesMax: ofTenant } = scope.limits;
     if (isKept) this.#pool.give(pooled, { idle, ofTenant }, Date.now());
-    else this.#pool.release(scope.app.tenantId);
+    else this.#letGo(pooled);
     const outcome: Outcome =
       output === undefined
         ? {
@@ -416,6 +416,12 @@ export class Executor {
     } else if (this.#pool.hasTooManyLinked) {
       setImmediate(() => this.#pool.freezeOne(Date.now()));
     }
+  }
+
+  #letGo({ scope, instance }: PooledInstance): void {
+    this.#pool.release(scope.app.tenantId);
+    this.#memory.release(instance.memoryBytes);
+    setImmediate(() => this.#memory.collectReleased());
   }
 
   #settleUnstarted(invocation: Invocation, error: ErrorWire): void {

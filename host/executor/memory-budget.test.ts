@@ -113,6 +113,18 @@ describe("what instances had that are gone", () => {
     expect(collections()).toBe(1);
   });
 
+  test("is collected whenever it is much, and at the end of a turn", () => {
+    const instances: Instance[] = [];
+    const [memory, collections] = budget(instances);
+    for (let ended = 0; ended < 4; ended += 1) {
+      expect(memory.take("a", 100 * mib)).toBe(true);
+      memory.release(100 * mib);
+      expect(collections()).toBe(Math.floor(ended / 2));
+      memory.collectReleased();
+    }
+    expect(collections()).toBe(2);
+  });
+
   test("is collected while the thread is idle, and not twice", () => {
     const instances: Instance[] = [];
     const [memory, collections] = budget(instances);

@@ -24,8 +24,15 @@ export interface MemoryUsers {
 /** Counting takes a while, and a guest may ask again and again for what it does not get. */
 const COUNT_INTERVAL_MS = 10;
 
-/** What instances had that are gone: for less, nothing is collected. */
-const COLLECTED_BYTES_MIN = { atLimit: 64 * 1024 * 1024, idle: 8 * 1024 * 1024 };
+/**
+ * What instances had that are gone: for less, nothing is collected. Giving back holds the thread for about a tenth of
+ * a millisecond for each megabyte, beside what looking for it takes: while others wait, it is done in small parts.
+ */
+const COLLECTED_BYTES_MIN = {
+  atLimit: 64 * 1024 * 1024,
+  busy: 128 * 1024 * 1024,
+  idle: 8 * 1024 * 1024,
+};
 
 // What the instances of one thread may take together, so that no number of them ends the process.
 //
@@ -36,7 +43,8 @@ const COLLECTED_BYTES_MIN = { atLimit: 64 * 1024 * 1024, idle: 8 * 1024 * 1024 }
 //     for what it has too much of. Who has just asked in vain is not counted for again at once; that
 //     is said of its tenant alone.
 // M4. What instances had that are gone, is taken from the machine until it is collected, which nobody does by
-//     himself: it is done before the limit of all is passed with it, and when the thread has nothing else to do.
+//     himself: it is done whenever it is much, before the limit of all is passed with it, and when the thread has
+//     nothing else to do.
 export class MemoryBudget {
   readonly #limits: MemoryLimits;
   readonly #users: MemoryUsers;
@@ -44,6 +52,8 @@ export class MemoryBudget {
   #bytes = 0;
   /** All that was in use when it was collected last, and was taken since. */
   #uncollectedBytes = 0;
+  /** What instances had that ended since. */
+  #goneBytes = 0;
   /** When it was counted in vain for a tenant, the longest ago first; what is too long ago goes. */
   readonly #countedAtMs = new Map<string, number>();
 
@@ -60,6 +70,16 @@ export class MemoryBudget {
     }
     this.#take(tenantId, bytes);
     return true;
+  }
+
+  /** An instance with so many bytes has ended. */
+  release(bytes: number): void {
+    this.#goneBytes += bytes;
+  }
+
+  /** For the end of a turn: what ended in it is held by nobody any more. */
+  collectReleased(): void {
+    if (this.#goneBytes >= COLLECTED_BYTES_MIN.busy) this.#collect(COLLECTED_BYTES_MIN.busy);
   }
 
   /** For a time at which nobody waits for the thread. */
@@ -80,6 +100,7 @@ export class MemoryBudget {
   }
 
   #collect(bytesMin: number): void {
+    this.#goneBytes = 0;
     this.#countAnew();
     if (this.#uncollectedBytes - this.#bytes < bytesMin) return;
     this.#users.collect();
