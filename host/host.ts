@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { StorageThread } from "@downpour/kvs";
 import { TenantRegistry } from "@downpour/tenants";
 import type { FastifyInstance } from "fastify";
+import { activeRevision } from "./artifacts/app-record.ts";
 import { AppRegistry } from "./artifacts/app-registry.ts";
 import { ArtifactStore } from "./artifacts/artifact-store.ts";
 import { Compiler } from "./artifacts/compiler.ts";
@@ -108,6 +109,10 @@ async function start(
       state,
       flushIntervalMs: config.usageFlushIntervalMs,
       recentAppsMax: config.prewarmAppsMax,
+      functionNames: (tenantId, app) => {
+        const record = apps.find(tenantId, app);
+        return record && new Set(activeRevision(record).functions.map(({ name }) => name));
+      },
       logger,
     }),
     (opened) => opened.close(),
@@ -124,6 +129,14 @@ async function start(
         .map(({ tenantId }) => ({ tenantId, ...state.spaceUse(tenantPrefix(tenantId)) }))
         .filter(({ keys }) => keys > 0),
     instances: () => [...scheduler.instances().values()],
+    tenancies: () =>
+      tenants.list().map(({ tenantId, quotas }) => ({
+        tenantId,
+        apps: apps.count(tenantId),
+        revisions: apps.revisionCount(tenantId),
+        uploads: deployments.uploadsOf(tenantId),
+        quotas: { ...quotas },
+      })),
   });
   // Its threads start while this one reads what is stored.
   const starting = startScheduler({ config, threads, storage, logger, logs, usage, metrics });

@@ -21,7 +21,7 @@ export function tenantPrefix(tenantId: string): string {
 
 /** The key of a record of the host itself, for example `systemKey("tenants", id)`. */
 export function systemKey(
-  collection: "tenants" | "apps" | "usage" | "deleted-usage" | "host",
+  collection: "tenants" | "apps" | "usage" | "deleted-usage" | "function-usage" | "host",
   ...path: readonly string[]
 ): string {
   for (const part of path) if (!NAME.test(part)) throw new RangeError("not a name");

@@ -7,5 +7,12 @@ export type { NewToken, Principal } from "./registry.ts";
 export type { Tenant, TenantRecords } from "./tenant.ts";
 export { isTokenScope, mintToken, TOKEN_SCOPES } from "./token.ts";
 export type { MintedToken, TokenRecord, TokenScope } from "./token.ts";
-export { addUsage, noUsage, subtractUsage, USAGE_NAMES, UsageLedger } from "./usage.ts";
-export type { AppUsage, UsageCounts, UsageSample } from "./usage.ts";
+export {
+  addFunctionUsage,
+  addUsage,
+  noUsage,
+  subtractUsage,
+  USAGE_NAMES,
+  UsageLedger,
+} from "./usage.ts";
+export type { AppUsage, FunctionCounts, UsageCounts, UsageSample } from "./usage.ts";

@@ -4,6 +4,7 @@ import { addUsage, noUsage, UsageLedger } from "./usage.ts";
 const SAMPLE = {
   tenantId: "acme",
   app: "hello",
+  functionName: "greet",
   isError: false,
   isColdStart: true,
   cpuUs: 10,
@@ -39,9 +40,25 @@ test("samples of one app add up, and apps stay apart", () => {
         logBytes: 10,
         logEntriesDropped: 12,
       },
+      functions: new Map([["greet", { invocations: 2, errors: 1, cpuUs: 20 }]]),
     },
     expect.objectContaining({ app: "other" }),
   ]);
+});
+
+test("functions of one app add up and stay apart, and are given back with it", () => {
+  const ledger = new UsageLedger();
+  ledger.record(SAMPLE);
+  ledger.record({ ...SAMPLE, functionName: "__proto__", isError: true });
+  const taken = ledger.take();
+  ledger.record(SAMPLE);
+  for (const usage of taken) ledger.restore(usage);
+  expect(ledger.pending("acme")[0]?.functions).toEqual(
+    new Map([
+      ["greet", { invocations: 2, errors: 0, cpuUs: 20 }],
+      ["__proto__", { invocations: 1, errors: 1, cpuUs: 10 }],
+    ]),
+  );
 });
 
 test("what is taken is taken once, and can be given back", () => {

@@ -166,6 +166,17 @@ export function registerTenants(program: Command, open: OpenContext): void {
       );
     });
 
+  tenants
+    .command("show")
+    .description("show a tenant's quotas")
+    .argument("<tenant>")
+    .addHelpText("after", examples(["downpour tenants show acme", ""]))
+    .action(async (tenant: string, _flags: object, command: Command) => {
+      const { client, terminal } = open(command);
+      const view = await client.json<TenantView>("GET", tenantPath(tenant));
+      terminal.result(view, quotaLines(view));
+    });
+
   withQuotas(tenants.command("set").description("change a tenant's quotas").argument("<tenant>"))
     .addHelpText("after", examples(["downpour tenants set acme --apps-max 20", ""]))
     .action(async (tenant: string, flags: QuotaFlags, command: Command) => {
@@ -173,12 +184,7 @@ export function registerTenants(program: Command, open: OpenContext): void {
       const quotas = quotasOf(flags);
       if (quotas === undefined) throw usageError("no quota is named");
       const view = await client.json<TenantView>("PATCH", tenantPath(tenant), { json: { quotas } });
-      terminal.result(
-        view,
-        Object.entries(view.quotas)
-          .map(([name, value]) => `  ${name.padEnd(23)} ${value}`)
-          .join("\n"),
-      );
+      terminal.result(view, quotaLines(view));
     });
 
   tenants
@@ -339,6 +345,12 @@ function quotasOf(flags: QuotaFlags): QuotasPatch | undefined {
     if (value !== undefined) quotas[name] = value;
   }
   return Object.keys(quotas).length === 0 ? undefined : quotas;
+}
+
+function quotaLines({ quotas }: TenantView): string {
+  return Object.entries(quotas)
+    .map(([name, value]) => `  ${name.padEnd(23)} ${value}`)
+    .join("\n");
 }
 
 function tenantPath(tenant: string): string {

@@ -1,28 +1,35 @@
 import type { Command } from "commander";
-import type { Usage, UsageTotals } from "@downpour/host/schemas";
+import type { AppUsage, Usage, UsageTotals } from "@downpour/host/schemas";
+import { pathPart } from "../api-client.ts";
 import { CliError } from "../cli-error.ts";
 import { examples } from "../command-context.ts";
 import type { CommandContext, OpenContext } from "../command-context.ts";
 import { formatBytes, formatDuration, table } from "../terminal.ts";
+import type { Terminal } from "../terminal.ts";
 
 export function registerUsage(program: Command, open: OpenContext): void {
   program
     .command("usage")
-    .description("show what the tenant has used, for each app")
-    .argument("[app]", "this one alone; also one that is deleted")
+    .description("show what the tenant has used, for each app, and what it may use")
+    .argument("[app]", "this one alone, with its functions; also one that is deleted")
     .addHelpText(
       "after",
       examples(
         ["downpour usage", "since the tenant was created"],
-        ["downpour usage counter", "of one app"],
+        ["downpour usage counter", "of one app and each of its functions"],
         ["downpour usage --json | jq .total", "for programs"],
       ),
     )
     .action(async (name: string | undefined, _flags: object, command: Command) => {
       const context = open(command);
       const usage = await context.client.json<Usage>("GET", "/v1/usage");
-      if (name === undefined) showAll(context, usage);
-      else showOne(context, usage, name);
+      if (name === undefined) {
+        showAll(context, usage);
+        return;
+      }
+      checkCounted(usage, name);
+      const used = await context.client.json<AppUsage>("GET", `/v1/usage/${pathPart(name)}`);
+      showOne(context, used);
     });
 }
 
@@ -33,25 +40,59 @@ function showAll({ terminal }: CommandContext, usage: Usage): void {
   ];
   const headings = ["APP", "INVOCATIONS", "ERRORS", "COLD STARTS", "CPU", "IN", "OUT"];
   const apps = table(headings, rows, (heading) => terminal.out("dim", heading));
-  terminal.result(usage, `${apps}\n\n${terminal.out("dim", "state")}  ${storedState(usage)}`);
+  const limits = limitLines(usage).map(([what, of]) => line(terminal, what, of));
+  terminal.result(usage, `${apps}\n\n${limits.join("\n")}`);
 }
 
-function storedState({ stored, quotas }: Usage): string {
-  const bytes = `${formatBytes(stored.stateBytes)} of ${formatBytes(quotas.stateBytesMax)}`;
-  return `${stored.stateKeys} of ${quotas.stateKeysMax} keys, ${bytes}`;
+function bytesOf(used: number, max: number): string {
+  return `${formatBytes(used)} of ${formatBytes(max)}`;
 }
 
-function showOne({ terminal }: CommandContext, { apps }: Usage, name: string): void {
-  const used = apps.find(({ app }) => app === name);
-  if (used === undefined) {
-    throw new CliError("APP_NOT_FOUND", `nothing has been counted for an app ${name}`, {
-      exit: "notFound",
-      hint:
-        apps.length === 0
-          ? "No app of the tenant has been called yet."
-          : `Counted are: ${apps.map(({ app }) => app).join(", ")}`,
-    });
-  }
+/** What there is, of what there may be. */
+function limitLines(usage: Usage): readonly (readonly [what: string, of: string])[] {
+  const { stored, largest, load, held, quotas } = usage;
+  const running = `${load.inFlight} of ${quotas.concurrencyMax} invocations`;
+  const waiting = `${load.queued} of ${quotas.queueDepthMax} waiting`;
+  return [
+    ["running", `${running}, ${waiting}, ${bytesOf(load.queuedBytes, quotas.queuedBytesMax)}`],
+    ["instances", `${held.instances} of ${quotas.instancesMax}`],
+    [
+      "state",
+      `${stored.stateKeys} of ${quotas.stateKeysMax} keys, ${bytesOf(stored.stateBytes, quotas.stateBytesMax)}`,
+    ],
+    [
+      "deployed",
+      `${stored.apps} of ${quotas.appsMax} apps, ${load.uploads} of ${quotas.uploadsMax} uploads under way`,
+    ],
+    [
+      "largest",
+      [
+        bytesOf(largest.componentBytes, quotas.uploadBytesMax),
+        `${largest.coreFunctions} of ${quotas.componentFunctionsMax} functions`,
+        `${largest.sections} of ${quotas.componentSectionsMax} sections`,
+        `${largest.nestingDepth} of ${quotas.componentNestingMax} levels`,
+        `${largest.tableElements} of ${quotas.tableElementsMax} elements of tables`,
+      ].join(", "),
+    ],
+  ];
+}
+
+function line(terminal: Terminal, what: string, value: string): string {
+  return `${terminal.out("dim", what.padEnd(12))}${value}`;
+}
+
+function checkCounted({ apps }: Usage, name: string): void {
+  if (apps.some(({ app }) => app === name)) return;
+  throw new CliError("APP_NOT_FOUND", `nothing has been counted for an app ${name}`, {
+    exit: "notFound",
+    hint:
+      apps.length === 0
+        ? "No app of the tenant has been called yet."
+        : `Counted are: ${apps.map(({ app }) => app).join(", ")}`,
+  });
+}
+
+function showOne({ terminal }: CommandContext, used: AppUsage): void {
   const { invocations, errors, coldStarts, cpuMs, wallMs, bytesIn, bytesOut } = used;
   const { stateOperations, logBytes, logEntriesDropped } = used;
   const dropped = logEntriesDropped === 0 ? "" : `, and ${logEntriesDropped} entries dropped`;
@@ -66,11 +107,19 @@ function showOne({ terminal }: CommandContext, { apps }: Usage, name: string): v
     ["out", formatBytes(bytesOut)],
     ["state", `${stateOperations} operations`],
     ["log", `${formatBytes(logBytes)}${dropped}`],
-  ];
-  terminal.result(
-    used,
-    lines.map(([what = "", value]) => `${terminal.out("dim", what.padEnd(12))}${value}`).join("\n"),
+  ] as const;
+  const functions = table(
+    ["FUNCTION", "INVOCATIONS", "ERRORS", "CPU"],
+    used.functions.map((own) => [
+      own.function,
+      String(own.invocations),
+      String(own.errors),
+      formatDuration(own.cpuMs),
+    ]),
+    (heading) => terminal.out("dim", heading),
   );
+  const totals = lines.map(([what, value]) => line(terminal, what, value));
+  terminal.result(used, `${totals.join("\n")}\n\n${functions}`);
 }
 
 function row(name: string, totals: UsageTotals): readonly string[] {

@@ -55,6 +55,15 @@ export class AppRegistry {
     return this.#tenants.get(tenantId)?.size ?? 0;
   }
 
+  /** Of all apps of a tenant together. */
+  revisionCount(tenantId: string): number {
+    let count = 0;
+    for (const { revisions } of this.#tenants.get(tenantId)?.values() ?? []) {
+      count += revisions.length;
+    }
+    return count;
+  }
+
   *all(): Generator<AppRecord> {
     for (const apps of this.#tenants.values()) yield* apps.values();
   }

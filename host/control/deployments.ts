@@ -29,6 +29,7 @@ import type { Logger } from "../telemetry/logger.ts";
 import type { HostMetrics } from "../telemetry/metrics.ts";
 import type { AppConfig, AppConfigPatch } from "./schemas.ts";
 import type { RecentApp } from "./state-records.ts";
+import { translateError } from "./translate-error.ts";
 import { UploadOrder } from "./upload-order.ts";
 import type { ChangeTicket } from "./upload-order.ts";
 
@@ -156,21 +157,15 @@ export class Deployments {
     app: string,
     body: AsyncIterable<Uint8Array>,
   ): Promise<DeployResult> {
-    const { tenantId } = tenant;
-    const release = this.#admit(tenant, app);
-    const ticket = this.#order.begin(`${tenantId}/${app}`);
+    const { metrics } = this.#options;
     try {
-      const result = await this.#sweeper.writing(() => this.#receive(tenant, app, body, ticket));
-      this.#options.metrics.deployed(result.outcome);
+      const result = await this.#deploy(tenant, app, body);
+      metrics.deployed(result.outcome);
       if (result.outcome !== "unchanged") this.#logDeployed(result);
       return result;
     } catch (error) {
-      this.#options.metrics.deployed("refused");
+      metrics.deploymentRefused(translateError(error).code);
       throw error;
-    } finally {
-      this.#order.end(ticket);
-      release();
-      this.#sweeper.schedule();
     }
   }
 
@@ -270,6 +265,11 @@ export class Deployments {
     };
   }
 
+  /** How many uploads of a tenant are under way. */
+  uploadsOf(tenantId: string): number {
+    return this.#uploading.get(tenantId) ?? 0;
+  }
+
   /** How large a component of this tenant may be. */
   uploadBytesMax(tenant: Tenant): number {
     return Math.min(tenant.quotas.uploadBytesMax, this.#options.config.uploadBytesMax);
@@ -277,6 +277,22 @@ export class Deployments {
 
   async close(): Promise<void> {
     await this.#sweeper.close();
+  }
+
+  async #deploy(
+    tenant: Tenant,
+    app: string,
+    body: AsyncIterable<Uint8Array>,
+  ): Promise<DeployResult> {
+    const release = this.#admit(tenant, app);
+    const ticket = this.#order.begin(`${tenant.tenantId}/${app}`);
+    try {
+      return await this.#sweeper.writing(() => this.#receive(tenant, app, body, ticket));
+    } finally {
+      this.#order.end(ticket);
+      release();
+      this.#sweeper.schedule();
+    }
   }
 
   async #receive(

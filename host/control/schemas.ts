@@ -488,6 +488,48 @@ export const UsageTotals = Type.Object({
 });
 export type UsageTotals = Static<typeof UsageTotals>;
 
+/** What one function used, of that which its app did. */
+export const FunctionUsage = Type.Object({
+  function: Type.String(),
+  invocations: Type.Integer(),
+  errors: Type.Integer({ description: "Invocations that did not complete." }),
+  cpuMs: Type.Number({ description: "Time that invocations held an executor." }),
+});
+export type FunctionUsage = Static<typeof FunctionUsage>;
+
+/** One app, and its functions. */
+export const AppUsage = Type.Intersect(
+  [
+    Type.Object({ app: AppName }),
+    UsageTotals,
+    Type.Object({
+      functions: Type.Array(FunctionUsage, {
+        description:
+          "Those of the active revision that were called; of a deleted app the last ones.",
+      }),
+    }),
+  ],
+  { title: "AppUsage" },
+);
+export type AppUsage = Static<typeof AppUsage>;
+
+/** What the tenant has under way. */
+export const TenantLoadView = Type.Intersect([
+  LoadView,
+  Type.Object({ uploads: Type.Integer({ description: "Uploads that are received or compiled." }) }),
+]);
+export type TenantLoadView = Static<typeof TenantLoadView>;
+
+/** Of all revisions that are kept, the most of each: how far uploads are from their quotas. */
+export const LargestView = Type.Object({
+  componentBytes: Type.Integer(),
+  coreFunctions: Type.Integer(),
+  sections: Type.Integer(),
+  nestingDepth: Type.Integer(),
+  tableElements: Type.Integer(),
+});
+export type LargestView = Static<typeof LargestView>;
+
 /** What is kept of the tenant now. */
 export const StoredView = Type.Object({
   apps: Type.Integer(),
@@ -513,8 +555,9 @@ export const Usage = Type.Object(
     }),
     deleted: UsageTotals,
     quotas: Quotas,
-    load: LoadView,
+    load: TenantLoadView,
     stored: StoredView,
+    largest: LargestView,
     held: HeldView,
   },
   { title: "Usage" },

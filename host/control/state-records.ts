@@ -1,6 +1,12 @@
 import type { Durability, StateClient, StateValue } from "@downpour/kvs";
-import { isTokenScope, mintToken, noUsage, USAGE_NAMES } from "@downpour/tenants";
-import type { AppUsage, TenantRecords, TokenRecord, UsageCounts } from "@downpour/tenants";
+import { addFunctionUsage, isTokenScope, mintToken, noUsage, USAGE_NAMES } from "@downpour/tenants";
+import type {
+  AppUsage,
+  FunctionCounts,
+  TenantRecords,
+  TokenRecord,
+  UsageCounts,
+} from "@downpour/tenants";
 import type { AppRecords } from "../artifacts/app-registry.ts";
 import { HostError } from "../errors.ts";
 import { systemKey } from "../state-keys.ts";
@@ -78,7 +84,7 @@ export const DELETED_APPS = "";
 /** Adds to what an app has used; rejects where one of the counters could not be stored. */
 export async function storeUsage(
   state: StateClient,
-  { tenantId, app, counts }: AppUsage,
+  { tenantId, app, counts }: Omit<AppUsage, "functions">,
   durability: Durability,
 ): Promise<void> {
   await Promise.all(
@@ -90,14 +96,23 @@ export async function storeUsage(
   );
 }
 
-/** Adds what was counted since the last flush. Answers what could not be stored, to be kept. */
+/** The names of the functions that an app has now; undefined for one that is gone. */
+export type FunctionNames = (tenantId: string, app: string) => ReadonlySet<string> | undefined;
+
+/**
+ * Adds what was counted since the last flush; one flush at a time. Answers what could not be stored, to be
+ * kept.
+ */
 export async function addUsage(
   state: StateClient,
   usage: readonly AppUsage[],
+  functionNames: FunctionNames,
 ): Promise<readonly AppUsage[]> {
   const kept = await Promise.all(
-    usage.map(async ({ tenantId, app, counts }) => {
+    usage.map(async ({ tenantId, app, counts, functions }) => {
       const failed = noUsage();
+      const names = functionNames(tenantId, app);
+      const addingFunctions = addFunctionUsages(state, { tenantId, app, functions }, names);
       await Promise.all(
         USAGE_NAMES.map(async (name) => {
           if (counts[name] === 0) return;
@@ -110,14 +125,81 @@ export async function addUsage(
           }
         }),
       );
-      return { tenantId, app, counts: failed };
+      const areFunctionsAdded = await addingFunctions;
+      const failedFunctions = areFunctionsAdded ? new Map<string, FunctionCounts>() : functions;
+      return { tenantId, app, counts: failed, functions: failedFunctions };
     }),
   );
-  return kept.filter(({ counts }) => USAGE_NAMES.some((name) => counts[name] > 0));
+  return kept.filter(
+    ({ counts, functions }) => functions.size > 0 || USAGE_NAMES.some((name) => counts[name] > 0),
+  );
 }
 
-/** Stored usage of each app of a tenant, deleted apps included. */
-export function readUsage(state: StateClient, tenantId: string): ReadonlyMap<string, UsageCounts> {
+/** Of two counts the sum, of the functions that are still there. */
+export function sumFunctions(
+  a: AppUsage["functions"],
+  b: AppUsage["functions"],
+  names: ReadonlySet<string> | undefined,
+): AppUsage["functions"] {
+  const sums = new Map(a);
+  for (const [name, counts] of b) sums.set(name, addFunctionUsage(sums.get(name), counts));
+  for (const name of sums.keys()) if (names?.has(name) === false) sums.delete(name);
+  return sums;
+}
+
+/** One record for each app, and not counters: an app has up to 256 functions, and a flush costs one write. */
+export function readFunctionUsage(
+  state: StateClient,
+  tenantId: string,
+  app: string,
+): AppUsage["functions"] {
+  const stored = read(state, systemKey("function-usage", tenantId, app));
+  const functions: unknown = Object(stored).functions;
+  // What was counted is worth no start that fails: what is not as expected is skipped.
+  if (!Array.isArray(functions)) return new Map();
+  return new Map(
+    functions.filter(isFunctionUsage).map(({ name, ...counts }) => [name, counts] as const),
+  );
+}
+
+/** Says whether that is stored: if not, it was not. */
+async function addFunctionUsages(
+  state: StateClient,
+  { tenantId, app, functions }: Pick<AppUsage, "tenantId" | "app" | "functions">,
+  names: ReadonlySet<string> | undefined,
+): Promise<boolean> {
+  if (functions.size === 0) return true;
+  try {
+    const sums = sumFunctions(readFunctionUsage(state, tenantId, app), functions, names);
+    const record = { functions: Array.from(sums, ([name, counts]) => ({ name, ...counts })) };
+    const key = systemKey("function-usage", tenantId, app);
+    await state.write(key, { kind: "put", value: encode(record) }, "async");
+    return true;
+  } catch {
+    // Kept by the caller, and tried again with the next flush.
+    return false;
+  }
+}
+
+interface FunctionUsageRecord extends FunctionCounts {
+  readonly name: string;
+}
+
+function isFunctionUsage(value: unknown): value is FunctionUsageRecord {
+  if (typeof value !== "object" || value === null) return false;
+  const { name, ...counts } = Object.fromEntries(Object.entries(value));
+  return (
+    typeof name === "string" &&
+    ["invocations", "errors", "cpuUs"].every((count) => Number.isSafeInteger(counts[count]))
+  );
+}
+
+/** Stored usage of one app of a tenant, or of each, deleted apps included. */
+export function readUsage(
+  state: StateClient,
+  tenantId: string,
+  oneApp?: string,
+): ReadonlyMap<string, UsageCounts> {
   const apps = new Map<string, ReturnType<typeof noUsage>>();
   const add = (prefix: string, appOf: (parts: readonly string[]) => string | undefined): void => {
     for (const { key, value } of readState(state, prefix)) {
@@ -130,6 +212,10 @@ export function readUsage(state: StateClient, tenantId: string): ReadonlyMap<str
       apps.set(app, counts);
     }
   };
+  if (oneApp !== undefined) {
+    add(`${systemKey("usage", tenantId, oneApp)}/`, () => oneApp);
+    return apps;
+  }
   add(`${systemKey("usage", tenantId)}/`, ([app]) => app);
   add(`${systemKey("deleted-usage", tenantId)}/`, () => DELETED_APPS);
   return apps;
@@ -172,9 +258,11 @@ export async function removeUsage(
   app?: string,
 ): Promise<void> {
   if (app !== undefined) {
+    await remove(state, systemKey("function-usage", tenantId, app));
     await removeAll(state, `${systemKey("usage", tenantId, app)}/`);
     return;
   }
+  await removeAll(state, `${systemKey("function-usage", tenantId)}/`);
   await removeAll(state, `${systemKey("usage", tenantId)}/`);
   await removeAll(state, `${systemKey("deleted-usage", tenantId)}/`);
 }

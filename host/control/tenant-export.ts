@@ -2,9 +2,9 @@ import type { StateClient } from "@downpour/kvs";
 import type { Tenant } from "@downpour/tenants";
 import type { AppRegistry } from "../artifacts/app-registry.ts";
 import { tenantPrefix } from "../state-keys.ts";
-import { readState } from "./state-records.ts";
+import { DELETED_APPS, readState } from "./state-records.ts";
 import type { UsageMeter } from "./usage-meter.ts";
-import { toTime, toUsageTotals } from "./views.ts";
+import { toFunctionUsage, toTime, toUsageTotals } from "./views.ts";
 
 export interface TenantExportOptions {
   readonly apps: AppRegistry;
@@ -36,7 +36,13 @@ export async function* exportTenant(
     });
   }
   for (const [app, counts] of await usage.of(tenantId)) {
-    yield line({ kind: "usage", app, ...toUsageTotals(counts) });
+    const functions = app === DELETED_APPS ? new Map() : await usage.functionsOf(tenantId, app);
+    yield line({
+      kind: "usage",
+      app,
+      ...toUsageTotals(counts),
+      functions: toFunctionUsage(functions),
+    });
   }
   const prefix = tenantPrefix(tenantId);
   for (const { key, value } of readState(state, prefix)) {

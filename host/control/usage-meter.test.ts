@@ -6,6 +6,7 @@ import type { StorageThread } from "@downpour/kvs";
 import { expect, onTestFinished, test } from "vitest";
 import type { InvocationRecord } from "../scheduler/deployed-app.ts";
 import { createLogger } from "../telemetry/logger.ts";
+import type { FunctionNames } from "./state-records.ts";
 import { UsageMeter } from "./usage-meter.ts";
 
 function newDirectory(): string {
@@ -20,11 +21,12 @@ async function openStorage(directory = newDirectory()): Promise<StorageThread> {
   return storage;
 }
 
-function meter(storage: StorageThread): UsageMeter {
+function meter(storage: StorageThread, functionNames: FunctionNames = () => undefined): UsageMeter {
   return new UsageMeter({
     state: storage.client(),
     flushIntervalMs: 3_600_000,
     recentAppsMax: 2,
+    functionNames,
     logger: createLogger("silent"),
   });
 }
@@ -89,6 +91,52 @@ test("an orderly end loses nothing, and the next process goes on from there", as
   await second.close();
 });
 
+test("what each function used is seen at once, survives an orderly end, and is as much as its app's", async () => {
+  const directory = newDirectory();
+  const storage = await openStorage(directory);
+  const first = meter(storage);
+  first.record(record("a"));
+  await first.flush();
+  first.record({ ...record("a", "FUNCTION_THREW"), functionName: "g" });
+  first.record({ ...record("b"), functionName: "g" });
+  const counts = new Map([
+    ["f", { invocations: 1, errors: 0, cpuUs: 100 }],
+    ["g", { invocations: 1, errors: 1, cpuUs: 100 }],
+  ]);
+  expect(await first.functionsOf("acme", "a")).toEqual(counts);
+  await first.close();
+  await storage.close();
+  const second = meter(await openStorage(directory));
+  expect(await second.functionsOf("acme", "a")).toEqual(counts);
+  expect((await second.of("acme", "a")).get("a")).toMatchObject({ invocations: 2, cpuUs: 200 });
+  expect([...(await second.of("acme", "b")).keys()]).toEqual(["b"]);
+});
+
+test("functions that an app has no more are forgotten, so that names do not pile up", async () => {
+  const storage = await openStorage();
+  let names: ReadonlySet<string> | undefined = new Set(["f", "g"]);
+  const under = meter(storage, () => names);
+  under.record(record("a"));
+  under.record({ ...record("a"), functionName: "g" });
+  await under.flush();
+  names = new Set(["g", "h"]);
+  expect([...(await under.functionsOf("acme", "a")).keys()]).toEqual(["g"]);
+  under.record({ ...record("a"), functionName: "h" });
+  await under.flush();
+  names = undefined;
+  expect([...(await under.functionsOf("acme", "a")).keys()]).toEqual(["g", "h"]);
+  expect((await under.of("acme")).get("a")).toMatchObject({ invocations: 3 });
+});
+
+test("what the functions of a tenant used goes with it", async () => {
+  const storage = await openStorage();
+  const under = meter(storage);
+  under.record(record("a"));
+  await under.flush();
+  await under.remove("acme");
+  expect((await under.functionsOf("acme", "a")).size).toBe(0);
+});
+
 test("tenants whose names begin alike stay apart", async () => {
   const storage = await openStorage();
   const under = meter(storage);
@@ -109,6 +157,9 @@ test("what cannot be stored is kept for the next flush", async () => {
   await storage.terminate();
   await under.flush();
   expect((await under.of("acme")).get("a")).toEqual(ONE);
+  await expect(under.functionsOf("acme", "a")).resolves.toEqual(
+    new Map([["f", { invocations: 1, errors: 0, cpuUs: 100 }]]),
+  );
 });
 
 test("the apps that were used last are remembered, most recent first, and no more than wanted", async () => {

@@ -6,26 +6,29 @@ import {
   USAGE_NAMES,
   UsageLedger,
 } from "@downpour/tenants";
-import type { UsageCounts } from "@downpour/tenants";
+import type { AppUsage, UsageCounts } from "@downpour/tenants";
 import { FairRoom } from "../fair-room.ts";
 import type { InvocationRecord } from "../scheduler/deployed-app.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import {
   addUsage,
   DELETED_APPS,
+  readFunctionUsage,
   readRecentApps,
   readUsage,
   removeUsage,
   storeUsage,
+  sumFunctions,
   writeRecentApps,
 } from "./state-records.ts";
-import type { RecentApp } from "./state-records.ts";
+import type { FunctionNames, RecentApp } from "./state-records.ts";
 
 export interface UsageMeterOptions {
   readonly state: StateClient;
   readonly flushIntervalMs: number;
   /** How many of the apps that were used last are remembered over a restart. */
   readonly recentAppsMax: number;
+  readonly functionNames: FunctionNames;
   readonly logger: Logger;
 }
 
@@ -58,6 +61,7 @@ const NAMED_APPS_MAX = 200;
 //     orderly end gives it back: a crash counts at most a lease for each app too much. When half of it
 //     is used up, what was counted is stored at once.
 // U2. What a crash loses of the other counters is what was counted since the last flush.
+//     So does it of what each function used; the functions are those of the active revision.
 // U3. What could not be stored is counted with the next flush. It is never counted twice.
 export class UsageMeter {
   readonly #options: UsageMeterOptions;
@@ -84,6 +88,7 @@ export class UsageMeter {
     this.#ledger.record({
       tenantId: record.identity.tenantId,
       app: record.identity.app,
+      functionName: record.functionName,
       isError: record.errorCode !== undefined,
       isColdStart: record.usage.coldStart,
       cpuUs: Math.round(record.usage.cpuUs),
@@ -132,20 +137,21 @@ export class UsageMeter {
   }
 
   /**
-   * What each app of the tenant used since it was created, up to now; under `DELETED_APPS` what those used
-   * whose names are not kept. Waits for a flush under way.
+   * What each app of the tenant used since it was created, up to now, or one of them; under `DELETED_APPS`
+   * what those used whose names are not kept. Waits for a flush under way.
    */
-  async of(tenantId: string): Promise<ReadonlyMap<string, UsageCounts>> {
+  async of(tenantId: string, oneApp?: string): Promise<ReadonlyMap<string, UsageCounts>> {
     await this.#flushing;
     // One that is stored and not known to be would be taken for use.
     await Promise.all(this.#leases.values());
     const apps = new Map(
-      Array.from(readUsage(this.#options.state, tenantId), ([app, counts]) => [
+      Array.from(readUsage(this.#options.state, tenantId, oneApp), ([app, counts]) => [
         app,
         this.#leased.has(`${tenantId}/${app}`) ? subtractUsage(counts, LEASE) : counts,
       ]),
     );
     for (const { app, counts } of this.#ledger.pending(tenantId)) {
+      if (oneApp !== undefined && app !== oneApp) continue;
       apps.set(app, sum(apps.get(app) ?? noUsage(), counts));
     }
     // What was leased and never called.
@@ -153,6 +159,15 @@ export class UsageMeter {
       if (USAGE_NAMES.every((name) => counts[name] === 0)) apps.delete(app);
     }
     return apps;
+  }
+
+  /** What each function of an app used that it has now, or had last. Waits for a flush under way. */
+  async functionsOf(tenantId: string, app: string): Promise<AppUsage["functions"]> {
+    await this.#flushing;
+    const { state, functionNames } = this.#options;
+    const stored = readFunctionUsage(state, tenantId, app);
+    const pending = this.#ledger.pending(tenantId).find((usage) => usage.app === app)?.functions;
+    return sumFunctions(stored, pending ?? new Map(), functionNames(tenantId, app));
   }
 
   /** Forgets a tenant that is being deleted. */
@@ -201,10 +216,10 @@ export class UsageMeter {
   }
 
   async #flush(): Promise<void> {
-    const { state, logger } = this.#options;
+    const { state, functionNames, logger } = this.#options;
     const taken = this.#ledger.take();
     if (taken.length === 0) return;
-    const kept = await addUsage(state, taken);
+    const kept = await addUsage(state, taken, functionNames);
     for (const usage of kept) this.#ledger.restore(usage);
     if (kept.length > 0) logger.warn({ apps: kept.length }, "usage could not be stored yet");
     await this.#remember(taken);

@@ -1,4 +1,4 @@
-import type { Tenant, TokenRecord, UsageCounts } from "@downpour/tenants";
+import type { FunctionCounts, Tenant, TokenRecord, UsageCounts } from "@downpour/tenants";
 import { activeRevision } from "../artifacts/app-record.ts";
 import type { AppRecord } from "../artifacts/app-record.ts";
 import type { KeptEntry } from "../telemetry/function-logs.ts";
@@ -6,6 +6,8 @@ import type {
   AppConfig,
   AppSummary,
   AppView,
+  FunctionUsage,
+  LargestView,
   LoadView,
   LogEntryView,
   TenantView,
@@ -88,6 +90,34 @@ export function toUsageTotals(counts: UsageCounts): UsageTotals {
     logBytes: counts.logBytes,
     logEntriesDropped: counts.logEntriesDropped,
   };
+}
+
+/** In the order of their names. */
+export function toFunctionUsage(usage: ReadonlyMap<string, FunctionCounts>): FunctionUsage[] {
+  return Array.from(usage, ([name, { invocations, errors, cpuUs }]) => ({
+    function: name,
+    invocations,
+    errors,
+    cpuMs: cpuUs / 1_000,
+  })).toSorted((a, b) => (a.function < b.function ? -1 : 1));
+}
+
+export function toLargest(records: readonly AppRecord[]): LargestView {
+  const largest = {
+    componentBytes: 0,
+    coreFunctions: 0,
+    sections: 0,
+    nestingDepth: 0,
+    tableElements: 0,
+  } satisfies LargestView;
+  for (const { sizes } of records.flatMap(({ revisions }) => revisions)) {
+    largest.componentBytes = Math.max(largest.componentBytes, sizes.componentBytes);
+    largest.coreFunctions = Math.max(largest.coreFunctions, sizes.coreFunctions ?? 0);
+    largest.sections = Math.max(largest.sections, sizes.sections ?? 0);
+    largest.nestingDepth = Math.max(largest.nestingDepth, sizes.nestingDepth ?? 0);
+    largest.tableElements = Math.max(largest.tableElements, sizes.tableElements ?? 0);
+  }
+  return largest;
 }
 
 /** As the API writes times. */

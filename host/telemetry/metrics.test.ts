@@ -23,15 +23,19 @@ function metrics(appsMax = 10): HostMetrics {
     appsMax,
     scheduler: () => ({ executorsReady: 2, queued: 3, inFlight: 4, loadedRevisions: 5 }),
     loads: () => [
-      { tenantId: "quiet", inFlight: 1, queued: 0 },
-      { tenantId: "busy", inFlight: 3, queued: 7 },
-      { tenantId: "quieter", inFlight: 1, queued: 0 },
+      { tenantId: "quiet", inFlight: 1, queued: 0, queuedBytes: 0 },
+      { tenantId: "busy", inFlight: 3, queued: 7, queuedBytes: 70 },
+      { tenantId: "quieter", inFlight: 1, queued: 0, queuedBytes: 0 },
     ],
     stored: () => [
       { tenantId: "acme", keys: 2, bytes: 30 },
       { tenantId: "other-co", keys: 5, bytes: 20 },
     ],
     instances: () => [{ tenantId: "acme", instances: 4, memoryBytes: 100 }],
+    tenancies: () => [
+      { tenantId: "acme", apps: 2, revisions: 5, uploads: 1, quotas: { appsMax: 10, weight: 7 } },
+      { tenantId: "busy", apps: 1, revisions: 1, uploads: 0, quotas: { appsMax: 20, weight: 7 } },
+    ],
   });
 }
 
@@ -98,6 +102,27 @@ test("those that store most have gauges of their own too", async () => {
   expect(text).toContain('downpour_tenant_state_bytes{tenant="acme"} 30');
   expect(text).toContain('downpour_tenant_instances{tenant="acme"} 4');
   expect(text).toContain('downpour_tenant_memory_bytes{tenant="acme"} 100');
+});
+
+test("each quota of a tenant stands beside what it has of it", async () => {
+  const text = await metrics().render();
+  expect(text).toContain('downpour_tenant_quota{tenant="acme",quota="appsMax"} 10');
+  expect(text).toContain('downpour_tenant_quota{tenant="busy",quota="weight"} 7');
+  expect(text).toContain('downpour_tenant_apps{tenant="acme"} 2');
+  expect(text).toContain('downpour_tenant_revisions{tenant="acme"} 5');
+  expect(text).toContain('downpour_tenant_uploads{tenant="acme"} 1');
+  expect(text).toContain('downpour_tenant_queued_bytes{tenant="busy"} 70');
+  expect(await metrics(1).render()).not.toContain('downpour_tenant_quota{tenant="busy"');
+});
+
+test("uploads are counted by how they ended, refused ones by code", async () => {
+  const host = metrics();
+  host.deployed("created");
+  host.deploymentRefused("COMPONENT_TOO_COMPLEX");
+  const text = await host.render();
+  expect(text).toContain('downpour_deployments_total{outcome="created"} 1');
+  const refused = 'downpour_deployments_total{outcome="refused",code="COMPONENT_TOO_COMPLEX"} 1';
+  expect(text).toContain(refused);
 });
 
 test("a deleted app leaves its place to another", async () => {

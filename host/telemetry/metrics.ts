@@ -37,6 +37,17 @@ export interface TenantGauges {
   readonly tenantId: string;
   readonly inFlight: number;
   readonly queued: number;
+  readonly queuedBytes: number;
+}
+
+/** What is deployed of a tenant, and what it may use. */
+export interface TenancyGauges {
+  readonly tenantId: string;
+  readonly apps: number;
+  readonly revisions: number;
+  /** Uploads under way. */
+  readonly uploads: number;
+  readonly quotas: Readonly<Record<string, number>>;
 }
 
 /** What is kept of a tenant's state. */
@@ -57,6 +68,8 @@ export interface HostMetricsOptions {
   readonly stored: () => readonly StoredGauges[];
   /** Tenants that have instances. */
   readonly instances: () => readonly TenantInstances[];
+  /** All tenants. */
+  readonly tenancies: () => readonly TenancyGauges[];
 }
 
 interface AppCounts {
@@ -92,7 +105,7 @@ export class HostMetrics {
   readonly #invokeDuration: Histogram;
   readonly #queueDuration: Histogram;
   readonly #memory: Histogram;
-  readonly #deployments: Counter<"outcome">;
+  readonly #deployments: Counter<"outcome" | "code">;
 
   constructor(options: HostMetricsOptions) {
     this.#appsMax = options.appsMax;
@@ -117,8 +130,8 @@ export class HostMetrics {
     });
     this.#deployments = new Counter({
       name: "downpour_deployments_total",
-      help: "Uploads, by how they ended.",
-      labelNames: ["outcome"],
+      help: "Uploads, by how they ended; refused ones by error code.",
+      labelNames: ["outcome", "code"],
       registers,
     });
     this.#registerAppCounters();
@@ -156,8 +169,12 @@ export class HostMetrics {
     refused.set(code, (refused.get(code) ?? 0) + 1);
   }
 
-  deployed(outcome: "created" | "updated" | "unchanged" | "refused"): void {
+  deployed(outcome: "created" | "updated" | "unchanged"): void {
     this.#deployments.inc({ outcome });
+  }
+
+  deploymentRefused(code: ErrorCode): void {
+    this.#deployments.inc({ outcome: "refused", code });
   }
 
   /** Frees the series of a deleted app for another one. */
@@ -250,11 +267,14 @@ export class HostMetrics {
     });
   }
 
-  #registerTenantGauges({ loads, stored, instances }: HostMetricsOptions): void {
+  #registerTenantGauges(options: HostMetricsOptions): void {
+    const { loads, stored, instances, tenancies } = options;
     const depth = "downpour_tenant_queue_depth";
     this.#tenantGauge(depth, "Invocations that wait.", loads, ({ queued }) => queued);
     const inFlight = "downpour_tenant_in_flight";
     this.#tenantGauge(inFlight, "Invocations that run.", loads, (load) => load.inFlight);
+    const input = "downpour_tenant_queued_bytes";
+    this.#tenantGauge(input, "Input of those that wait.", loads, (load) => load.queuedBytes);
     this.#tenantGauge("downpour_tenant_state_keys", "Keys stored.", stored, ({ keys }) => keys);
     const bytes = "downpour_tenant_state_bytes";
     this.#tenantGauge(bytes, "Keys and values stored.", stored, (use) => use.bytes);
@@ -262,6 +282,29 @@ export class HostMetrics {
     this.#tenantGauge(count, "Instances, busy and idle.", instances, (held) => held.instances);
     const memory = "downpour_tenant_memory_bytes";
     this.#tenantGauge(memory, "Their linear memory.", instances, (held) => held.memoryBytes);
+    this.#tenantGauge("downpour_tenant_apps", "Apps.", tenancies, ({ apps }) => apps);
+    const revisions = "downpour_tenant_revisions";
+    this.#tenantGauge(revisions, "Revisions kept.", tenancies, (tenant) => tenant.revisions);
+    const uploads = "downpour_tenant_uploads";
+    this.#tenantGauge(uploads, "Uploads under way.", tenancies, (tenant) => tenant.uploads);
+    this.#registerQuotas(tenancies);
+  }
+
+  #registerQuotas(tenancies: () => readonly TenancyGauges[]): void {
+    const registered: Gauge = new Gauge({
+      name: "downpour_tenant_quota",
+      help: "What a tenant may use, by the name of the quota.",
+      labelNames: ["tenant", "quota"],
+      registers: [this.#registry],
+      collect: () => {
+        registered.reset();
+        for (const { tenantId, quotas } of tenancies().slice(0, this.#appsMax)) {
+          for (const [quota, value] of Object.entries(quotas)) {
+            registered.set({ tenant: tenantId, quota }, value);
+          }
+        }
+      },
+    });
   }
 
   #tenantGauge<T extends { readonly tenantId: string }>(

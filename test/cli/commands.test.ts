@@ -551,9 +551,11 @@ describe("status and usage", () => {
     expect(shown.stdout).toMatch(/^invocations +[1-9]/mu);
     expect(shown.stdout).toMatch(/^state +\d+ operations$/mu);
     expect((await cli("usage")).stdout).toMatch(/^state +\d+ of 1000000 keys, .* of 1\.1 GB$/mu);
+    expect(shown.stdout).toMatch(/^echo +[1-9]\d* +0 +\S/mu);
     expect((await cli("usage", "parts", "--json")).json()).toMatchObject({
       app: "parts",
       invocations: expect.any(Number),
+      functions: expect.arrayContaining([expect.objectContaining({ function: "echo" })]),
     });
     const unknown = await cli("usage", "prats");
     expect(unknown.status).toBe(4);
@@ -564,6 +566,11 @@ describe("status and usage", () => {
     await cli("invoke", "echo", "1");
     const usage = (await cli("usage", "--json")).json();
     expect(at(usage, "total", "invocations")).toBeGreaterThan(0);
-    expect((await cli("usage")).stdout).toContain("parts");
+    const { stdout } = await cli("usage");
+    expect(stdout).toContain("parts");
+    expect(stdout).toMatch(/^deployed +\d+ of \d+ apps, 0 of \d+ uploads under way$/mu);
+    expect(stdout).toMatch(
+      /^largest .*, [1-9]\d+ of 200000 functions, [1-9]\d+ of 10000 sections,/mu,
+    );
   });
 });

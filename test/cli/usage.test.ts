@@ -26,6 +26,7 @@ const COMMANDS = [
   ["tenants"],
   ["tenants", "create"],
   ["tenants", "ls"],
+  ["tenants", "show"],
   ["tenants", "set"],
   ["tenants", "rm"],
   ["tenants", "token"],

@@ -276,4 +276,47 @@ describe("a deployed app", () => {
       apps: [{ app: "app", invocations: 2 }],
     });
   });
+
+  test("counts what each of its functions used, as long as it has them, and nobody else's", async () => {
+    const tenant = await host.tenant("by-function");
+    const other = await host.tenant("other-function");
+    await tenant.deploy("app", await behaviours());
+    await tenant.invoke("app/echo", "abc");
+    await tenant.invoke("app/echo", "abc");
+    await tenant.invoke("app/explode", null);
+    expect((await tenant.api("GET", "/v1/usage/app")).json()).toMatchObject({
+      app: "app",
+      invocations: 3,
+      functions: [
+        { function: "echo", invocations: 2, errors: 0, cpuMs: expect.any(Number) },
+        { function: "explode", invocations: 1, errors: 1 },
+      ],
+    });
+    expect((await other.api("GET", "/v1/usage/app")).code).toBe("APP_NOT_FOUND");
+    await tenant.api("DELETE", "/v1/apps/app");
+    const deleted = (await tenant.api("GET", "/v1/usage/app")).json();
+    expect(at(deleted, "functions", 0)).toMatchObject({ function: "echo", invocations: 2 });
+  });
+
+  test("is told how far its largest component and its uploads are from the quotas", async () => {
+    const tenant = await host.tenant("measured");
+    const none = (await tenant.api("GET", "/v1/usage")).json();
+    expect(at(none, "largest")).toMatchObject({ coreFunctions: 0, tableElements: 0 });
+    const deployed = (await tenant.upload("app", await behaviours())).json();
+    const usage = (await tenant.api("GET", "/v1/usage")).json();
+    const { coreModules, coreModuleBytes, ...sizes } = Object(at(deployed, "sizes"));
+    expect(coreModules * coreModuleBytes).toBeGreaterThan(0);
+    expect(at(usage, "largest")).toEqual(sizes);
+    expect(at(usage, "load", "uploads")).toBe(0);
+    for (const count of ["coreFunctions", "sections", "nestingDepth", "tableElements"]) {
+      expect(sizes[count]).toBeGreaterThan(0);
+    }
+    const metrics = (await host.admin("GET", "/metrics")).body.toString();
+    for (const [quota, value] of Object.entries(Object(at(usage, "quotas")))) {
+      expect(metrics).toContain(
+        `downpour_tenant_quota{tenant="measured",quota="${quota}"} ${String(value)}`,
+      );
+    }
+    expect(metrics).toContain('downpour_tenant_apps{tenant="measured"} 1');
+  });
 });

@@ -361,6 +361,11 @@ describe("after kill -9 and another start", () => {
     await using again = await host.restart();
     const usage = await tenant.on(again).api("GET", "/v1/usage");
     expect(at(usage.json(), "total", "invocations")).toBe(5);
+    expect((await tenant.on(again).api("GET", "/v1/usage/app")).json()).toMatchObject({
+      app: "app",
+      invocations: 5,
+      functions: [{ function: "version", invocations: 5, errors: 0 }],
+    });
   });
 });
 

@@ -206,6 +206,7 @@ describe("for whoever runs the host", () => {
         "/v1/state",
         "/v1/state/{key}",
         "/v1/usage",
+        "/v1/usage/{app}",
         "/healthz",
         "/readyz",
         "/metrics",

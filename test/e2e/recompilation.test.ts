@@ -116,6 +116,7 @@ test("a revision that another engine made is compiled anew once, however often i
         loads: () => [],
         stored: () => [],
         instances: () => [],
+        tenancies: () => [],
       }),
       logger: createLogger("info", destination),
       config: parseHostConfig({ prewarmAppsMax: 0, ...settings }),

@@ -126,7 +126,11 @@ test("an export holds what is the tenant's, and no token", async () => {
     expect.arrayContaining([
       expect.objectContaining({ kind: "tenant", tenant: "acme" }),
       expect.objectContaining({ kind: "app", app: "app" }),
-      expect.objectContaining({ kind: "usage", app: "app" }),
+      expect.objectContaining({
+        kind: "usage",
+        app: "app",
+        functions: expect.arrayContaining([expect.objectContaining({ function: "visit" })]),
+      }),
       { kind: "counter", key: "home", value: 1 },
       { kind: "register", key: "note", base64: Buffer.from("ä").toString("base64") },
     ]),

@@ -1,16 +1,19 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
+import { Type } from "typebox";
 import { addUsage, noUsage } from "@downpour/tenants";
+import { HostError } from "../../errors.ts";
 import { tenantPrefix } from "../../state-keys.ts";
 import { requireAccess, tenantOf } from "../authentication.ts";
 import type { ControlPlane } from "../control-plane.ts";
-import { Health, Readiness, Usage, WhoAmI } from "../schemas.ts";
+import { AppName, AppUsage, Health, Readiness, Usage, WhoAmI } from "../schemas.ts";
 import { DELETED_APPS } from "../state-records.ts";
-import { toUsageTotals } from "../views.ts";
+import { toFunctionUsage, toLargest, toUsageTotals } from "../views.ts";
 
 /** What a tenant used. */
 export function usageRoutes({
   tenants,
   apps,
+  deployments,
   state,
   usage,
   loads,
@@ -44,14 +47,43 @@ export function usageRoutes({
             .map(([name, counts]) => ({ app: name, ...toUsageTotals(counts) })),
           deleted: toUsageTotals(used.get(DELETED_APPS) ?? noUsage()),
           quotas,
-          load: loads.loadOf(tenantId),
+          load: { ...loads.loadOf(tenantId), uploads: deployments.uploadsOf(tenantId) },
           held: { instances: held?.instances ?? 0, memoryBytes: held?.memoryBytes ?? 0 },
           stored: {
             apps: records.length,
-            revisions: records.reduce((sum, { revisions }) => sum + revisions.length, 0),
+            revisions: apps.revisionCount(tenantId),
             stateKeys: stored.keys,
             stateBytes: stored.bytes,
           },
+          largest: toLargest(records),
+        };
+      },
+    );
+
+    app.get(
+      "/v1/usage/:app",
+      {
+        schema: {
+          tags: ["usage"],
+          security: [{ tenantToken: [] }],
+          summary: "What an app used, by function",
+          params: Type.Object({ app: AppName }),
+          response: { 200: AppUsage },
+        },
+      },
+      async (request) => {
+        const { tenantId } = tenantOf(request);
+        const { app: name } = request.params;
+        const counts = (await usage.of(tenantId, name)).get(name);
+        if (counts === undefined && apps.find(tenantId, name) === undefined) {
+          throw new HostError("APP_NOT_FOUND", "nothing was counted of an app of this name", {
+            details: { app: name },
+          });
+        }
+        return {
+          app: name,
+          ...toUsageTotals(counts ?? noUsage()),
+          functions: toFunctionUsage(await usage.functionsOf(tenantId, name)),
         };
       },
     );
