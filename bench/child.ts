@@ -2,12 +2,14 @@
 //
 // C1. Every child that is started is ended: by `stop`, by the failure of the suite (the children
 //     are `await using`), or by `endAllChildren` when the bench itself is interrupted.
-// C2. A child leads a process group, so that what it started ends with it.
+// C2. A child leads a process group, so that what it started ends with it; but for one that starts nothing and
+//     shares the bench's session, because Linux shares the processor among sessions first (`autogroup`).
 // C3. A child that ends before it is ready rejects `waitForLine` with what it printed.
 
 import { spawn } from "node:child_process";
 import type { ChildProcessByStdio } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { setPriority } from "node:os";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
@@ -24,25 +26,33 @@ export interface ChildOptions {
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** It starts no process of its own, and what it needs of the processor is weighed against the bench's others. */
+  readonly sharesSession?: boolean;
+  /** From the usual 0 to 19: others go first. */
+  readonly niceness?: number;
 }
 
 export class Child implements AsyncDisposable {
   readonly #name: string;
   readonly #process: ChildProcessByStdio<null, Readable, Readable>;
+  readonly #leadsGroup: boolean;
   readonly #output: string[] = [];
   readonly #listeners = new Set<(line: string) => void>();
   readonly #exited: Promise<void>;
   #hasExited = false;
 
-  constructor({ command, args, env = {}, cwd }: ChildOptions) {
+  constructor({ command, args, env = {}, cwd, sharesSession = false, niceness = 0 }: ChildOptions) {
     this.#name = [command, ...args].join(" ");
+    this.#leadsGroup = !sharesSession;
     this.#process = spawn(command, args, {
       stdio: ["ignore", "pipe", "pipe"],
-      detached: true,
+      detached: this.#leadsGroup,
       env: { ...process.env, ...env },
       ...(cwd === undefined ? {} : { cwd }),
     });
     running.add(this);
+    // Before it has threads: they begin with what it has.
+    if (niceness > 0 && this.#process.pid !== undefined) setPriority(this.#process.pid, niceness);
     this.#exited = new Promise((resolve) => {
       const settle = (): void => {
         this.#hasExited = true;
@@ -132,7 +142,7 @@ export class Child implements AsyncDisposable {
   signal(signal: NodeJS.Signals): void {
     if (this.#hasExited || this.pid === 0) return;
     try {
-      process.kill(-this.pid, signal);
+      process.kill(this.#leadsGroup ? -this.pid : this.pid, signal);
     } catch {
       // ESRCH: it ended between the check and the signal, which is what was wanted.
     }

@@ -6,13 +6,13 @@ import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { helloVariant } from "../example.ts";
 import { startAcknowledgedLoad } from "../load/acknowledged-load.ts";
-import type { DownpourHost } from "../peers/downpour.ts";
 
 /** The app of the attacker, made of `guests/attacker.ts`. */
 export const ATTACKER_APP = "attacker";
 
 export interface Attacker {
-  readonly host: DownpourHost;
+  /** Of the host, without a slash at its end. */
+  readonly origin: string;
   readonly authorization: string;
   /** The component of `examples/hello`, to make others from. */
   readonly hello: Uint8Array;
@@ -68,15 +68,10 @@ function calls(name: string, functionName: string): Attack {
 
 /** As many calls at once as there are connections, each followed by the next. */
 function flood(attacker: Attacker, functionName: string): () => Promise<Achieved> {
-  const { host, authorization } = attacker;
+  const { origin, authorization } = attacker;
+  const url = `${origin}/v1/invoke/${ATTACKER_APP}/${functionName}`;
   const load = startAcknowledgedLoad(
-    {
-      name: functionName,
-      url: host.url(`/v1/invoke/${ATTACKER_APP}/${functionName}`),
-      authorization,
-      child: host.child,
-      [Symbol.asyncDispose]: () => Promise.resolve(),
-    },
+    { url, authorization },
     { connections: CONNECTIONS, bodies: ['"x"'] },
   );
   return async () => {
@@ -86,7 +81,7 @@ function flood(attacker: Attacker, functionName: string): () => Promise<Achieved
 }
 
 /** Components that are new to the host, one after the other: each is checked and compiled. */
-function uploadFlood({ host, authorization, hello }: Attacker): () => Promise<Achieved> {
+function uploadFlood({ origin, authorization, hello }: Attacker): () => Promise<Achieved> {
   const stopping = new AbortController();
   let done = 0;
   let refused = 0;
@@ -94,7 +89,7 @@ function uploadFlood({ host, authorization, hello }: Attacker): () => Promise<Ac
   const upload = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
       index += 1;
-      const response = await fetch(host.url(`/v1/apps/flood-${String(index % UPLOADS_AT_ONCE)}`), {
+      const response = await fetch(`${origin}/v1/apps/flood-${String(index % UPLOADS_AT_ONCE)}`, {
         method: "PUT",
         headers: { authorization, "content-type": "application/wasm" },
         body: Uint8Array.from(helloVariant(hello, index).component),
@@ -120,7 +115,7 @@ function hang(
   const stopping = new AbortController();
   let done = 0;
   let refused = 0;
-  const { hostname, port } = new URL(attacker.host.url("/"));
+  const { hostname, port } = new URL(attacker.origin);
   const run = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
       const socket = connect({ host: hostname, port: Number(port) });
@@ -185,7 +180,7 @@ async function trickle(socket: Socket, isOver: () => boolean): Promise<void> {
 }
 
 function head(
-  { host, authorization }: Attacker,
+  { origin, authorization }: Attacker,
   method: string,
   path: string,
   mediaType: string,
@@ -193,7 +188,7 @@ function head(
 ): string {
   return [
     `${method} ${path} HTTP/1.1`,
-    `Host: ${new URL(host.url("/")).host}`,
+    `Host: ${new URL(origin).host}`,
     `Authorization: ${authorization}`,
     `Content-Type: ${mediaType}`,
     `Content-Length: ${String(bytes)}`,

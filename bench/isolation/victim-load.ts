@@ -21,6 +21,8 @@ const count = Math.round(Number(durationS) * Number(rate));
 
 const agent = new Agent({ keepAlive: true, maxSockets: 256 });
 const latencies = new Latencies();
+/** How late a request left: what of its latency is not the host's. */
+const lags = new Latencies();
 const losses: Record<string, number> = {};
 
 const startedAtMs = performance.now();
@@ -30,13 +32,20 @@ for (let index = 0; index < count; index += 1) {
   const waitMs = dueAtMs - performance.now();
   // One after the other: that is what a rate is.
   if (waitMs > 0) await delay(waitMs);
+  lags.recordMs(performance.now() - dueAtMs);
   calls.push(measure(dueAtMs));
 }
 await Promise.all(calls);
 agent.destroy();
 
 const lost = Object.values(losses).reduce((sum, number) => sum + number, 0);
-const summary: VictimSummary = { sent: count, lost, losses, ...latencies.summaryMs() };
+const summary: VictimSummary = {
+  sent: count,
+  lost,
+  losses,
+  ...latencies.summaryMs(),
+  lagP99Ms: lags.summaryMs().p99Ms,
+};
 console.log(`summary ${JSON.stringify(summary)}`);
 
 async function measure(dueAtMs: number): Promise<void> {
@@ -55,9 +64,9 @@ function call(): Promise<string | undefined> {
       "content-type": "application/json",
       ...(authorization === undefined ? {} : { authorization }),
     },
-    timeout: answerTimeoutMs,
   });
-  sent.once("timeout", () => sent.destroy(new Error("timeout")));
+  // From now on, and not from when a connection is free: a server that answers nobody has them all.
+  const timer = setTimeout(() => sent.destroy(new Error("timeout")), answerTimeoutMs);
   sent.once("error", (error) => resolve(error.message));
   sent.once("response", (response) => {
     const { statusCode = 0 } = response;
@@ -66,5 +75,6 @@ function call(): Promise<string | undefined> {
     response.resume();
   });
   sent.end('"home"');
+  void promise.then(() => clearTimeout(timer));
   return promise;
 }

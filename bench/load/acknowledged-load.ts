@@ -27,7 +27,10 @@ export interface LoadOptions {
   readonly bodies: readonly string[];
 }
 
-export function startAcknowledgedLoad(subject: Subject, options: LoadOptions): AcknowledgedLoad {
+export function startAcknowledgedLoad(
+  subject: Pick<Subject, "url" | "authorization">,
+  options: LoadOptions,
+): AcknowledgedLoad {
   const requests = options.bodies.map((body) => requestBytes(subject, body));
   const sent = options.bodies.map(() => 0);
   const acknowledged = options.bodies.map(() => 0);
@@ -73,7 +76,7 @@ export function startAcknowledgedLoad(subject: Subject, options: LoadOptions): A
   };
 }
 
-function requestBytes(subject: Subject, body: string): string {
+function requestBytes(subject: Pick<Subject, "url" | "authorization">, body: string): string {
   const { host, pathname } = new URL(subject.url);
   const lines = [
     `POST ${pathname} HTTP/1.1`,

@@ -18,6 +18,8 @@ export interface HostOptions {
   readonly under?: readonly string[];
   /** Further flags of the host. */
   readonly flags?: readonly string[];
+  /** Where others that the bench starts want the processor at the same time. */
+  readonly sharesSession?: boolean;
   /** Without the host's own code as an earlier one left it compiled: the first start of an installation. */
   readonly withoutCodeCache?: boolean;
 }
@@ -51,7 +53,12 @@ export class DownpourHost implements AsyncDisposable {
       ...(options.flags ?? []),
     ];
     const codeCache = options.withoutCodeCache === true ? { NODE_DISABLE_COMPILE_CACHE: "1" } : {};
-    const child = new Child({ command, args, env: { NODE_ENV: "production", ...codeCache } });
+    const child = new Child({
+      command,
+      args,
+      env: { NODE_ENV: "production", ...codeCache },
+      sharesSession: options.sharesSession ?? false,
+    });
     try {
       const [origin] = await child.waitForLine(/http:\/\/127\.0\.0\.1:\d+/, START_TIMEOUT_MS);
       await waitUntilReady(origin, startedAtMs + START_TIMEOUT_MS);

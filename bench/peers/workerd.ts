@@ -33,7 +33,7 @@ export async function startWorkerdWithAttacker(
     "workerd Durable Object",
     [],
     ["workerd-isolation.capnp", `--directory-path=objects=${directory}`],
-    "victim",
+    { socket: "victim", sharesSession: true },
   );
   const port = await listeningPort(victim.child, "attacker");
   return { victim, attacker: { ...victim, name: "workerd", url: `http://127.0.0.1:${port}/` } };
@@ -43,10 +43,10 @@ async function startWorkerd(
   name: string,
   under: readonly string[],
   args: readonly string[],
-  socket = "http",
+  { socket = "http", sharesSession = false } = {},
 ): Promise<Subject> {
   const [command, ...rest] = [...under, workerdBinary(), "serve", ...args, "--control-fd=1"];
-  const child = new Child({ command, args: rest, cwd: import.meta.dirname });
+  const child = new Child({ command, args: rest, cwd: import.meta.dirname, sharesSession });
   try {
     return {
       name,
