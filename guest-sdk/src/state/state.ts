@@ -50,6 +50,9 @@ type KeyOfJson<T> = [T] extends [Json<T>]
   ? string
   : { readonly "A register holds JSON: this type does not come back from it": T };
 
+/** Found once: an interpreter looks globals up by name. */
+const { parse } = JSON;
+
 const PAGE_KEYS_DEFAULT = 256;
 const PAGE_KEYS_MAX = 1000;
 const GET_MANY_KEYS_MAX = 256;
@@ -127,7 +130,13 @@ class JsonRegister<T> implements Register<T> {
     } catch (cause) {
       throw refused(cause, key);
     }
-    return typeof text === "string" ? fromJson<T>(key, text) : undefined;
+    if (typeof text !== "string") return undefined;
+    try {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- As the author states it.
+      return parse(text) as T;
+    } catch {
+      throw noJson(key);
+    }
   }
 
   put(value: T): void {
@@ -278,13 +287,17 @@ function fromJsonBytes<T>(key: string, bytes: Uint8Array): T {
 function fromJson<T>(key: string, text: string): T {
   try {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- As the author states it.
-    return JSON.parse(text) as T;
+    return parse(text) as T;
   } catch {
-    // The parser does not know the key.
-    throw new TypeError(
-      `The register ${JSON.stringify(key)} holds no JSON: read it with state.bytes`,
-    );
+    throw noJson(key);
   }
+}
+
+/** The parser does not know the key. */
+function noJson(key: string): TypeError {
+  return new TypeError(
+    `The register ${JSON.stringify(key)} holds no JSON: read it with state.bytes`,
+  );
 }
 
 function isNone(found: unknown): found is null | undefined {

@@ -28,9 +28,16 @@ function unexpected(): never {
 }
 
 /** Runs one call of `f: async func() -> u32` whose core functions are given. */
-function run(cx: GuestContext, core: CoreFunction, callback: CoreFunction = unexpected): unknown {
+function run(
+  cx: GuestContext,
+  core: CoreFunction,
+  callback: CoreFunction = unexpected,
+): Promise<unknown> {
   const exported = compileAsyncExport(func({}, u32, { async: true }), lifted);
-  return exported.call({ cx, core, callback, postReturn: undefined }, []);
+  return new Promise((resolve, reject) => {
+    const end = { returned: resolve, failed: reject };
+    exported.callFromHost({ cx, core, callback, postReturn: undefined }, [], end);
+  });
 }
 
 function returning(cx: GuestContext, type: ValueType = u32): SyncCoreFunction {
@@ -49,13 +56,13 @@ async function failureOf({ guest }: CoreGuest, call: () => unknown): Promise<unk
 }
 
 describe("an asynchronous call", () => {
-  test("that exits at once gives its result without a promise", () => {
+  test("that exits at once gives its result", async () => {
     const { cx } = createCoreGuest();
     const result = run(cx, () => {
       returning(cx)(5);
       return EXIT;
     });
-    expect(result).toBe(5);
+    expect(await result).toBe(5);
   });
 
   test("ends when it exits, not when it returns", async () => {
@@ -129,7 +136,7 @@ describe("an asynchronous call", () => {
     expect(cause).toMatchObject({ message: expect.stringMatching(message) });
   });
 
-  test("has storage of its own, empty at its start", () => {
+  test("has storage of its own, empty at its start", async () => {
     const { cx } = createCoreGuest();
     const get = builtins.contextGet(cx.instance, 0);
     const other = builtins.contextGet(cx.instance, 1);
@@ -142,8 +149,8 @@ describe("an asynchronous call", () => {
       returning(cx)(1);
       return EXIT;
     };
-    run(cx, core);
-    run(cx, core);
+    await run(cx, core);
+    await run(cx, core);
     expect(seen).toEqual([0, 0, 7, 8, 0, 0, 7, 8]);
   });
 });
@@ -424,7 +431,7 @@ async function cancelled(
   const exported = compileAsyncExport(func({}, u32, { async: true }), lifted);
   const resolutions: unknown[] = [];
   const { promise, resolve } = Promise.withResolvers<void>();
-  guest.guest.scheduler.open({ reject: () => {} });
+  guest.guest.scheduler.open({ failed: () => {} });
   const answer = async (): Promise<number> => {
     await core();
     return EXIT;
@@ -498,7 +505,7 @@ test("what the host brings is not delivered into the midst of a call", async () 
   const { cx } = guest;
   start(guest, () => Promise.resolve(9));
   start(guest, () => new Promise(() => {}));
-  guest.guest.scheduler.open({ reject: () => {} });
+  guest.guest.scheduler.open({ failed: () => {} });
   const task = new Task(cx.instance);
   task.begin(undefined);
   await new Promise(setImmediate);

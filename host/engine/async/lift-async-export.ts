@@ -17,13 +17,13 @@ import type {
   SyncCoreFunction,
 } from "../canonical/guest-context.ts";
 import { FLAT_PARAMS_MAX } from "../canonical/layout.ts";
-import { guarded, requireMayLeave } from "../canonical/leave.ts";
+import { requireMayLeave } from "../canonical/leave.ts";
 import { compileLiftedResult, compileSequence } from "../canonical/signature.ts";
 import type { LiftedResult, Sequence } from "../canonical/signature.ts";
 import type { StringEncoding } from "../canonical/strings.ts";
 import { trap } from "../canonical/trap.ts";
 import type { ComponentValue, FuncType, TypeNumber, ValueType } from "../component/types.ts";
-import type { Blocked } from "./scheduler.ts";
+import type { Blocked, Scheduler } from "./scheduler.ts";
 import { NO_EVENT, TASK_CANCELLED, WaitableSet } from "./waitable-set.ts";
 import type { GuestEvent } from "./waitable-set.ts";
 
@@ -51,16 +51,27 @@ export interface AsyncCaller {
   /** Undefined for the host. */
   readonly instance: ComponentInstance | undefined;
   /** Asked for the arguments when the call begins, which may be later. */
-  readonly onStart: () => readonly ComponentValue[];
-  readonly onResolve: (resolution: Resolution) => void;
-  readonly onExit: () => void;
+  onStart(): readonly ComponentValue[];
+  onResolve(resolution: Resolution): void;
+  /** Before its last stretch ends. */
+  onExit(): void;
+}
+
+/** Who is told how a call of the host ends: one of the two, once, before the call returns or later. */
+export interface CallEnd {
+  returned(value: ComponentValue): void;
+  failed(error: unknown): void;
 }
 
 export interface AsyncLiftedExport {
   /** Starts a call, and runs its first stretch: `task.isRunning` while that is not over. */
   readonly start: (export_: AsyncCoreExport, caller: AsyncCaller) => Task;
-  /** A call of the host: the result, or a promise of it where the guest does not exit at once. */
-  readonly call: (export_: AsyncCoreExport, args: readonly ComponentValue[]) => ComponentValue;
+  /** Throws nothing. */
+  readonly callFromHost: (
+    export_: AsyncCoreExport,
+    args: readonly ComponentValue[],
+    end: CallEnd,
+  ) => void;
 }
 
 export function compileAsyncExport(type: FuncType, options: AsyncLiftOptions): AsyncLiftedExport {
@@ -73,36 +84,52 @@ export function compileAsyncExport(type: FuncType, options: AsyncLiftOptions): A
   };
   const start = (export_: AsyncCoreExport, caller: AsyncCaller): Task =>
     new LiftedCall(lift, export_, caller).start();
-  return { start, call: (export_, args) => callFromHost(start, export_, args) };
+  return {
+    start,
+    callFromHost: (export_, args, end) => {
+      const { scheduler } = export_.cx.instance.guest;
+      const caller = new HostCaller(scheduler, args, end);
+      scheduler.open(caller);
+      try {
+        start(export_, caller);
+      } catch (error) {
+        scheduler.failed(error);
+      }
+    },
+  };
 }
 
-function callFromHost(
-  start: AsyncLiftedExport["start"],
-  export_: AsyncCoreExport,
-  args: readonly ComponentValue[],
-): ComponentValue {
-  const { scheduler } = export_.cx.instance.guest;
-  const { promise, resolve, reject } = Promise.withResolvers<ComponentValue>();
-  let result: ComponentValue;
-  let hasExited = false;
-  scheduler.open({ reject });
-  try {
-    start(export_, {
-      instance: undefined,
-      onStart: () => args,
-      onResolve: (resolution) => {
-        if (resolution.kind === "returned") result = resolution.value;
-      },
-      onExit: () => {
-        hasExited = true;
-        scheduler.close();
-        resolve(result);
-      },
-    });
-  } catch (error) {
-    scheduler.failed(error);
+/** A class, as calls are: a call of the host makes no closures that its end would not need. */
+class HostCaller implements AsyncCaller {
+  readonly instance = undefined;
+  readonly #scheduler: Scheduler;
+  readonly #args: readonly ComponentValue[];
+  readonly #end: CallEnd;
+  #result: ComponentValue;
+
+  constructor(scheduler: Scheduler, args: readonly ComponentValue[], end: CallEnd) {
+    this.#scheduler = scheduler;
+    this.#args = args;
+    this.#end = end;
   }
-  return hasExited ? result : promise;
+
+  onStart(): readonly ComponentValue[] {
+    return this.#args;
+  }
+
+  onResolve(resolution: Resolution): void {
+    if (resolution.kind === "returned") this.#result = resolution.value;
+  }
+
+  onExit(): void {
+    this.#scheduler.close();
+    this.#end.returned(this.#result);
+  }
+
+  /** Code of the guest may be below: it ends before anybody hears of it. */
+  failed(cause: unknown): void {
+    queueMicrotask(() => this.#end.failed(cause));
+  }
 }
 
 interface CompiledLift {
@@ -130,7 +157,7 @@ class LiftedCall {
       signature: lift.signature,
       cx,
       isExclusive: callback !== undefined || lift.signature === undefined,
-      onResolve: caller.onResolve,
+      caller,
     });
   }
 
@@ -178,18 +205,13 @@ class LiftedCall {
       return;
     }
     const { guest } = this.#instance;
-    const settle = async (): Promise<void> => {
-      try {
-        const value = await returned;
-        if (guest.isClosed || guest.failure !== undefined) return;
-        // Its caller, which waits for this stretch, was put aside.
-        guest.resumed();
-        goOn(value);
-      } catch (error) {
-        this.#task.fail(error);
-      }
+    const settled = (value: CoreValue | void): void => {
+      if (guest.isClosed || guest.failure !== undefined) return;
+      // Its caller, which waits for this stretch, was put aside.
+      guest.resumed();
+      this.#later(() => goOn(value));
     };
-    void settle();
+    returned.then(settled, (error: unknown) => this.#task.fail(error));
   }
 
   /** What fails has nobody to throw to. */
@@ -217,10 +239,10 @@ class LiftedCall {
   }
 
   #exit(): void {
-    const { entrance } = this.#instance;
-    this.#task.exit();
-    entrance.release(this.#task);
+    this.#task.requireEnd();
     this.#caller.onExit();
+    this.#task.exit();
+    this.#instance.entrance.release(this.#task);
   }
 
   #goOn(callback: CoreFunction, answered: CoreValue | void): void {
@@ -312,10 +334,11 @@ export function compileTaskReturn(
   const { stringEncoding, resultNumber } = options;
   const values = compileSequence(result === null ? [] : [result], stringEncoding, FLAT_PARAMS_MAX);
   return (cx) =>
-    (...flat: CoreValue[]) =>
-      guarded(cx.instance, () => {
-        requireMayLeave(cx.instance);
-        const task = cx.instance.task;
+    (...flat: CoreValue[]) => {
+      const { instance } = cx;
+      try {
+        requireMayLeave(instance);
+        const { task } = instance;
         const signature = task?.signature ?? trap("task.return outside an asynchronous call");
         if (signature.resultNumber !== resultNumber) {
           trap("task.return with another type than the call's");
@@ -323,7 +346,10 @@ export function compileTaskReturn(
         requireSameOptions(task?.cx, cx, signature.stringEncoding === stringEncoding);
         cx.startLifting();
         task?.resolve(values.lift(cx, flat)[0]);
-      });
+      } catch (cause) {
+        throw instance.guest.fail(cause);
+      }
+    };
 }
 
 /** Toolchains leave the memory out where the values need none: then there is nothing to differ. */

@@ -39,7 +39,7 @@ interface ScheduledGuest {
 
 /** A call of the host that waits. */
 interface HostCall {
-  readonly reject: (cause: unknown) => void;
+  failed(cause: unknown): void;
 }
 
 const VISITS_MAX = 100;
@@ -74,22 +74,23 @@ export class Scheduler {
     }
   }
 
-  /** From here on blocked tasks go on (S3). `reject` is called when the guest fails meanwhile. */
+  /** From here on blocked tasks go on (S3). It is told when the guest fails meanwhile. */
   open(call: HostCall): void {
     this.#call = call;
     this.#visits = 0;
     this.#isAwaitingTurn = false;
   }
 
+  /** Within its last stretch. */
   close(): void {
     this.#call = undefined;
-    this.#guest.suspended();
   }
 
   /** The guest has failed, and the call of the host with it: nothing goes on. */
   failed(cause: unknown): void {
-    this.#call?.reject(cause);
+    const call = this.#call;
     this.#call = undefined;
+    call?.failed(cause);
     this.#woken.clear();
     this.#passedOn.clear();
     this.#deliveries = [];
@@ -102,9 +103,9 @@ export class Scheduler {
   stretchEnds(): void {
     this.#depth -= 1;
     if (this.#depth > 0) return;
-    // In a call, when it is known who goes on (S6).
+    // In a call, when it is known who goes on (S6); in none, nobody does.
     if (this.#call === undefined) this.#guest.suspended();
-    this.#tickLater();
+    else this.#tickLater();
   }
 
   wake(blocked: Blocked): void {

@@ -23,7 +23,7 @@ export interface AsyncCall {
   readonly cx: GuestContext;
   /** Whether no other call of that kind may run between its stretches: all but those with a stack and no callback. */
   readonly isExclusive: boolean;
-  readonly onResolve: (resolution: Resolution) => void;
+  readonly caller: { onResolve(resolution: Resolution): void };
 }
 
 type TaskState = "initial" | "started" | "cancel-pending" | "cancel-delivered" | "resolved";
@@ -169,7 +169,7 @@ export class Task {
 
   #resolve(resolution: Resolution): void {
     this.requireNoBorrows();
-    this.#call?.onResolve(resolution);
+    this.#call?.caller.onResolve(resolution);
     this.#state = "resolved";
   }
 
@@ -209,12 +209,16 @@ export class Task {
     return true;
   }
 
-  /** Its last stretch ends. */
-  exit(): void {
+  /** It is over: nothing is missing that it had to do. */
+  requireEnd(): void {
     if (this.#call !== undefined && this.#state !== "resolved") {
       trap("a call ended without task.return", { reason: "never-returned" });
     }
     this.requireNoBorrows();
+  }
+
+  /** Its last stretch ends. */
+  exit(): void {
     this.#endStretch();
   }
 }

@@ -18,11 +18,11 @@ function createWaiting(count: number): {
   const caller = guest.createComponentInstance();
   const set = new WaitableSet();
   const got: string[] = [];
-  guest.scheduler.open({ reject: () => {} });
+  guest.scheduler.open({ failed: () => {} });
   // As long as this is not there, what they wait for may still come.
   guest.scheduler.expect(new Promise(() => {}), () => {});
   const tasks = Array.from({ length: count }, (_, index) => {
-    const call = { signature: undefined, cx, isExclusive: false, onResolve: () => {} };
+    const call = { signature: undefined, cx, isExclusive: false, caller: { onResolve: () => {} } };
     const task = new Task(cx.instance, call);
     task.begin(caller);
     task.start();

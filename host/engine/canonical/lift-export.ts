@@ -49,7 +49,7 @@ export function compileLiftedExport(type: FuncType, options: LiftOptions): Lifte
     const { instance } = cx;
     cx.startLifting();
     const value = result.lift(cx, returned);
-    task.requireNoBorrows();
+    task.requireEnd();
     if (postReturn !== undefined) {
       instance.mayLeave = false;
       instance.guest.meter.directly(() =>

@@ -89,11 +89,7 @@ export function compileSequence(
   });
   return {
     coreLength: flatTypes.length,
-    lift: (cx, flat) => {
-      const values: ComponentValue[] = [];
-      for (const { start, lift } of parts) values.push(lift(cx, flat, start));
-      return values;
-    },
+    lift: (cx, flat) => parts.map(({ start, lift }) => lift(cx, flat, start)),
     lower: (cx, values) => {
       const flat: CoreValue[] = [];
       let at = 0;

@@ -18,6 +18,11 @@ const SHORT_LENGTH_MAX = 16;
 /** The specification's limit, for strings and for lists. */
 export const VALUE_BYTES_MAX = 2 ** 28 - 1;
 
+/** Room for the codes of one, by its length: a new array each time is larger than the string. */
+const SHORT_CODES = Array.from({ length: SHORT_LENGTH_MAX + 1 }, (_, length) =>
+  Array.from({ length }, () => 0),
+);
+
 const UTF16_TAG = 0x8000_0000;
 
 export type LiftString = (cx: GuestContext, ptr: number, taggedLength: number) => string;
@@ -88,11 +93,11 @@ function decode(decoder: TextDecoder, bytes: Uint8Array, encoding: string): stri
 }
 
 function shortAscii(bytes: Uint8Array, ptr: number, byteLength: number): string | undefined {
-  const codes: number[] = [];
-  for (let at = ptr; at < ptr + byteLength; at += 1) {
-    const code = bytes[at] ?? 0x80;
+  const codes = SHORT_CODES[byteLength] ?? [];
+  for (let at = 0; at < byteLength; at += 1) {
+    const code = bytes[ptr + at] ?? 0x80;
     if (code >= 0x80) return undefined;
-    codes.push(code);
+    codes[at] = code;
   }
   return String.fromCharCode.apply(null, codes);
 }

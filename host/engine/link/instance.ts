@@ -84,22 +84,16 @@ export class LinkedInstance implements Instance {
       const exported = this.#functions?.get(name) ?? this.#bind(name);
       const running = { resolve, reject };
       this.#running = running;
-      let returned: ComponentValue;
       try {
         this.#linking?.guest.scheduler.callBegins();
-        returned = exported(args);
       } catch (error) {
         this.#end(running, error);
         return;
       }
-      if (returned instanceof Promise) {
-        returned.then(
-          (value) => this.#finish(running, value),
-          (error: unknown) => this.#end(running, error),
-        );
-      } else {
-        this.#finish(running, returned);
-      }
+      exported(args, {
+        returned: (value) => this.#finish(running, value),
+        failed: (error) => this.#end(running, error),
+      });
     });
   }
 

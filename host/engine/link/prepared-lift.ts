@@ -1,5 +1,5 @@
 import { compileAsyncExport } from "../async/lift-async-export.ts";
-import type { AsyncCoreExport, AsyncLiftedExport } from "../async/lift-async-export.ts";
+import type { AsyncCoreExport, AsyncLiftedExport, CallEnd } from "../async/lift-async-export.ts";
 import type { CoreFunction } from "../canonical/guest-context.ts";
 import { compileLiftedExport } from "../canonical/lift-export.ts";
 import type { CoreExport, LiftedExport } from "../canonical/lift-export.ts";
@@ -7,8 +7,8 @@ import type { CoreExportReference, LiftPlan } from "../component/plan.ts";
 import type { ComponentValue } from "../component/types.ts";
 import type { Linking } from "./linking.ts";
 
-/** A call of one instance's export: a value, or a promise of it where the guest may have waited. */
-export type ExportedFunction = (args: readonly ComponentValue[]) => ComponentValue;
+/** A call of one instance's export. Throws nothing. */
+export type ExportedFunction = (args: readonly ComponentValue[], end: CallEnd) => void;
 
 /** An exported function of the plan, compiled at most once, and bound for each instance that calls it. */
 export type PreparedLift = PreparedSyncLift | PreparedAsyncLift;
@@ -55,7 +55,7 @@ function prepareAsyncLift(plan: LiftPlan): PreparedAsyncLift {
     bindCore,
     bind: (linking) => {
       const coreExport = bindCore(linking);
-      return (args) => exported().call(coreExport, args);
+      return (args, end) => exported().callFromHost(coreExport, args, end);
     },
   };
 }
@@ -75,7 +75,23 @@ function prepareSyncLift(plan: LiftPlan): PreparedSyncLift {
     bindCore,
     bind: (linking) => {
       const coreExport = bindCore(linking, true);
-      return (args) => exported().call(coreExport, args);
+      return (args, end) => {
+        let returned: ComponentValue;
+        try {
+          returned = exported().call(coreExport, args);
+        } catch (error) {
+          end.failed(error);
+          return;
+        }
+        if (returned instanceof Promise) {
+          returned.then(
+            (value) => end.returned(value),
+            (error: unknown) => end.failed(error),
+          );
+        } else {
+          end.returned(returned);
+        }
+      };
     },
   };
 }
