@@ -3,9 +3,9 @@
 //
 //   node bench/component-spec-tests.ts ../component-model/test [part of a file's name]
 //
-// For each script: how many of its statements hold, and which differ. Two kinds are counted apart, with their
-// reasons: a component that the engine refuses by name, with all that is said of it; and an invalid one that it takes,
-// since it checks what it builds upon, and not all that a validator does.
+// For each script: how many of its statements hold, and which differ. Three kinds are counted apart, with their
+// reasons: a component that the engine refuses by name, with all that is said of it; an invalid one that it takes;
+// and text that is another than that of the assembler, which says nothing of the engine.
 
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -44,7 +44,7 @@ class AnyType extends Array<FuncType> {
 }
 
 async function compile(source: string): Promise<Planned> {
-  const bytes = await assemble(source);
+  const bytes = await assembled(source);
   const { root, modules, sections } = decodeComponent(bytes, limits);
   const names = root.definitions.flatMap((definition) =>
     definition.kind === "export" && definition.sort === "func" ? [definition.name] : [],
@@ -62,6 +62,24 @@ async function compile(source: string): Promise<Planned> {
     return type === undefined ? [] : [[name, type] as const];
   });
   return { component, exports: new Map(exports) };
+}
+
+class UnassembledError extends Error {}
+
+async function assembled(source: string): Promise<Uint8Array> {
+  try {
+    return await assemble(source);
+  } catch (error) {
+    throw new UnassembledError(/Custom\("(.*?)"\)/u.exec(String(error))?.[1] ?? String(error));
+  }
+}
+
+/** Why there is nothing to run. */
+type Refusal = ComponentError | UnassembledError;
+
+function isRefusal(error: unknown): error is Refusal {
+  if (error instanceof UnassembledError) return true;
+  return error instanceof ComponentError && error.kind !== "malformed";
 }
 
 interface Running {
@@ -92,9 +110,10 @@ class Script {
   readonly differences: string[] = [];
   readonly refused = new Reasons();
   readonly taken = new Reasons();
-  readonly #definitions = new Map<string, Planned | ComponentError>();
-  readonly #instances = new Map<string, Running | ComponentError>();
-  #current: Running | ComponentError | undefined;
+  readonly unassembled = new Reasons();
+  readonly #definitions = new Map<string, Planned | Refusal>();
+  readonly #instances = new Map<string, Running | Refusal>();
+  #current: Running | Refusal | undefined;
 
   async run(text: string): Promise<void> {
     for (const { source, form, line } of topLevel(text)) {
@@ -102,7 +121,8 @@ class Script {
         await this.#statement(form, source);
       } catch (error) {
         if (error instanceof TakenError) this.taken.add(`line ${line}: ${error.message}`);
-        else if (error instanceof ComponentError && error.kind !== "malformed") {
+        else if (error instanceof UnassembledError) this.unassembled.add(error.message);
+        else if (isRefusal(error)) {
           this.refused.add(error.message.replace(/ \(at byte .*\)$/u, ""));
         } else this.differences.push(`line ${line}: ${describe(error)}`);
       }
@@ -156,7 +176,7 @@ class Script {
   }
 
   #start(name: string, definition: Planned | Error): void {
-    if (definition instanceof ComponentError) {
+    if (isRefusal(definition)) {
       this.#current = definition;
       this.#instances.set(name, definition);
       throw definition;
@@ -173,7 +193,7 @@ class Script {
     const isNamed = typeof first === "string" && first.startsWith("$");
     const running = isNamed ? this.#instances.get(first) : this.#current;
     const [name, ...args] = isNamed ? rest : [first, ...rest];
-    if (running instanceof ComponentError) throw running;
+    if (isRefusal(running)) throw running;
     const type = running?.planned.exports.get(unquote(name));
     if (running === undefined || type === undefined)
       throw new Error(`nothing to call ${show(name)}`);
@@ -188,7 +208,7 @@ class Script {
       else if (form[1] === "instance") await this.#component(form, source);
       else {
         const made = await planned(inner(source));
-        if (made instanceof ComponentError) throw made;
+        if (isRefusal(made)) throw made;
         engine.instantiate(made.component, {});
       }
     } catch (error) {
@@ -200,11 +220,11 @@ class Script {
 }
 
 /** What is refused by name is told where it is used. */
-async function planned(source: string): Promise<Planned | ComponentError> {
+async function planned(source: string): Promise<Planned | Refusal> {
   try {
     return await compile(source);
   } catch (error) {
-    if (error instanceof ComponentError && error.kind !== "malformed") return error;
+    if (isRefusal(error)) return error;
     throw error;
   }
 }
@@ -218,9 +238,9 @@ async function expectInvalid(source: string, message: string): Promise<void> {
   try {
     await compile(source);
   } catch (error) {
-    if (!(error instanceof ComponentError) || error.kind === "malformed") return;
+    if (error instanceof ComponentError && error.kind === "malformed") return;
     // What it is refused for has nothing to do with what is invalid.
-    if (!isOfWorld(error)) throw error;
+    if (!(error instanceof ComponentError && isOfWorld(error))) throw error;
   }
   throw new TakenError(message);
 }
@@ -347,20 +367,22 @@ function describe(error: unknown): string {
 
 const [directory, part = ""] = process.argv.slice(2);
 if (directory === undefined) throw new Error("which directory has the .wast files?");
-const total = { held: 0, refused: 0, taken: 0, differ: 0 };
+const total = { held: 0, refused: 0, taken: 0, unassembled: 0, differ: 0 };
 const files = readdirSync(directory, { recursive: true, encoding: "utf8" });
 const scripts = files.filter((name) => name.endsWith(".wast") && name.includes(part)).toSorted();
 for (const file of scripts) {
-  const { held, refused, taken, differences } = await runScript(join(directory, file));
+  const { held, refused, taken, unassembled, differences } = await runScript(join(directory, file));
   total.held += held;
   total.refused += refused.count;
   total.taken += taken.count;
+  total.unassembled += unassembled.count;
   total.differ += differences.length;
   console.log(
     `${file}: ${held} hold, ${refused.count} refused, ${taken.count} taken, ${differences.length} differ`,
   );
   refused.print("refused");
   taken.print("taken");
+  unassembled.print("not assembled");
   for (const difference of differences) console.log(`  ${difference}`);
 }
 console.log(JSON.stringify(total));

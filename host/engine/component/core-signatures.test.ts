@@ -71,6 +71,13 @@ describe("a core function that the canonical ABI calls has its type:", () => {
       "expected a lifted function of the core type (i32) -> (), found (i64) -> ()",
     ],
     [
+      "a parameter that is a reference",
+      `(core module $n (type $t (func)) (func (export "f") (param (ref null $t))))
+       (core instance $d (instantiate $n))
+       (func (param "x" u8) (canon lift (core func $d "f")))`,
+      "expected a lifted function of the core type (i32) -> (), found ((ref $n)) -> ()",
+    ],
+    [
       "a parameter too few",
       `(func (param "x" u8) (canon lift (core func $none)))`,
       "expected a lifted function of the core type (i32) -> (), found () -> ()",

@@ -68,7 +68,9 @@ function isSameList(a: readonly CoreValueType[], b: readonly CoreValueType[]): b
 }
 
 function isSameValue(a: CoreValueType, b: CoreValueType | undefined): boolean {
-  return a === b || a === NUMBERED_REFERENCE || b === NUMBERED_REFERENCE;
+  if (a === b) return true;
+  const isNumbered = a === NUMBERED_REFERENCE || b === NUMBERED_REFERENCE;
+  return isNumbered && b !== undefined && !isNumber(a) && !isNumber(b);
 }
 
 /** What cannot be changed may be a subtype, which only references have. */
