@@ -56,7 +56,7 @@ async function runCounterSuite(context: SuiteContext): Promise<SuiteReport> {
         connections,
         body: page,
         keys,
-        warmupS: parameter("counter_warmup_s", { smoke: 2, full: 10 }),
+        warmupS: parameter("counter_warmup_s", { smoke: 1, full: 10 }),
         durationS: parameter("counter_duration_s", { smoke: 2, full: 15 }),
         rounds: parameter("counter_rounds", { smoke: 1, full: 3 }),
       },
@@ -159,7 +159,7 @@ async function measureFsyncs(
 ): Promise<ReadonlyMap<string, number>> {
   const perOperation = new Map<string, number>();
   if (!canCountFsyncs()) return perOperation;
-  const durationS = parameter("counter_fsync_duration_s", { smoke: 2, full: 5 });
+  const durationS = parameter("counter_fsync_duration_s", { smoke: 1, full: 5 });
   const trace = (name: string): string => join(context.directory, `${name}.strace`);
   await using host = await DownpourHost.start({
     dataDirectory: await makeDirectory(context, "downpour-traced"),
