@@ -5,9 +5,15 @@ import {
   FLAT_RESULTS_MAX,
   layoutOf,
 } from "../canonical/layout.ts";
-import { describeSignature, coreMismatch, hasSignature } from "../core/core-mismatch.ts";
-import type { CoreInterface } from "../core/core-interface.ts";
 import type { CoreSignature } from "../canonical/signature.ts";
+import type { CoreInterface } from "../core/core-interface.ts";
+import { coreMismatch, describeSignature, hasSignature } from "../core/core-mismatch.ts";
+import { bindExtern, resolveAlias } from "./bind.ts";
+import type { Binding } from "./bind.ts";
+import { Budget, tooComplex } from "./budget.ts";
+import type { CoreResources } from "./budget.ts";
+import { checkScopeType } from "./check-types.ts";
+import { WorldCheck } from "./check.ts";
 import {
   CALLBACK,
   DESTRUCTOR,
@@ -18,12 +24,6 @@ import {
   postReturnSignature,
   taskReturnSignature,
 } from "./core-signatures.ts";
-import { bindExtern, resolveAlias } from "./bind.ts";
-import type { Binding } from "./bind.ts";
-import { Budget, tooComplex } from "./budget.ts";
-import type { CoreResources } from "./budget.ts";
-import { checkScopeType } from "./check-types.ts";
-import { WorldCheck } from "./check.ts";
 import type {
   ComponentEntity,
   CoreInstance,
@@ -450,12 +450,13 @@ class Planner {
     }
     const imports: CoreImport[] = module.imports.map((imported) => {
       const given = instances.get(imported.module)?.lookup(imported.name);
-      const name = `${quoteName(imported.module)} ${quoteName(imported.name)}`;
-      if (given?.sort !== imported.item.sort) {
-        throw malformed(`the core import ${name} is not given a ${imported.item.sort}`, offset);
+      const { sort } = imported.item;
+      const mismatch =
+        given?.sort === sort ? coreMismatch(imported.item, given) : `is not given a ${sort}`;
+      if (given === undefined || mismatch !== undefined) {
+        const name = `${quoteName(imported.module)} ${quoteName(imported.name)}`;
+        throw malformed(`the core import ${name} ${mismatch}`, offset);
       }
-      const mismatch = coreMismatch(imported.item, given);
-      if (mismatch !== undefined) throw malformed(`the core import ${name} ${mismatch}`, offset);
       return { module: imported.module, name: imported.name, from: this.#importSource(given) };
     });
     const instance = this.#coreInstanceCount;

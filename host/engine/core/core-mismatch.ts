@@ -9,8 +9,8 @@ import type { CoreValueType, FunctionType, GlobalType, MemoryType } from "./core
 
 /** How what is given differs from what is imported; undefined where it fits. */
 export function coreMismatch(imported: CoreItemType, given: CoreItemType): string | undefined {
-  const [asked, found] = [describeCoreItem(imported), describeCoreItem(given)];
-  return fits(imported, given) ? undefined : `is ${asked}, and is given ${found}`;
+  if (fits(imported, given)) return undefined;
+  return `is ${describeCoreItem(imported)}, and is given ${describeCoreItem(given)}`;
 }
 
 function fits(imported: CoreItemType, given: CoreItemType): boolean {

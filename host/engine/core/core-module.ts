@@ -237,7 +237,7 @@ const VALUE_TYPES: ReadonlyMap<number, CoreValueType> = new Map([
 
 const NOT_NULLABLE = 0x64;
 
-export function readValueType(reader: CoreReader): CoreValueType {
+function readValueType(reader: CoreReader): CoreValueType {
   const start = reader.at;
   reader.skipType();
   const last = reader.bytes[reader.at - 1] ?? 0;
