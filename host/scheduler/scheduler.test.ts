@@ -624,6 +624,19 @@ describe("tenants that want more than there is", () => {
     expect(await aheadOf(running, 300, "30000")).toBeLessThan(30);
   });
 
+  test("of an app that nothing is known of, no more is sent ahead than instances are made in a moment", async () => {
+    const running = await start();
+    running.setTenant("quiet", tenantLimits);
+    running.deploy(deployed());
+    running.deploy(deployed({ identity: { ...identity, tenantId: "quiet" } }));
+    await Promise.all(["quiet", "acme"].map((tenantId) => running.prepare(tenantId, "behaviour")));
+    const calls = ["quiet", ...Array.from({ length: 9 }, () => "acme")].map((tenantId) =>
+      running.invoke(call("echo", "", { tenantId })),
+    );
+    expect(running.stats()).toMatchObject({ inFlight: 2, queued: 8 });
+    await Promise.all(calls);
+  });
+
   test("get processor time by weight, whoever has the cheaper calls", async () => {
     const running = await start();
     const tenants = { light: { weight: 1, steps: "20000" }, heavy: { weight: 3, steps: "5000" } };

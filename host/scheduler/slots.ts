@@ -14,8 +14,8 @@ export interface TenantSlot {
   readonly place: TenantPlace<AppSlot>;
 }
 
-/** How long an invocation is taken to hold its thread before anything is known of its app. */
-const ESTIMATE_US = 250;
+/** How long an invocation is taken to hold its thread before anything is known of its app: it makes an instance. */
+const ESTIMATE_US = 1_500;
 /** The weight of the newest in what is known: a few invocations tell. */
 const ESTIMATE_GAIN = 0.2;
 
