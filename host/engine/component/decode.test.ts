@@ -128,6 +128,8 @@ describe("malformed definitions", () => {
     ["an outer alias of a func", section(6, [0x01, 0x02, 0x00, 0x00])],
     ["an alias of a core export as component func", section(6, [0x01, 0x01, 0x00, ...name("x")])],
     ["a resource inside an instance type", section(7, [0x42, 0x01, 0x01, 0x3f, 0x7f, 0x00])],
+    ["an import whose name is none", section(10, [0x00, ...name("Foo"), 0x01, 0x00])],
+    ["an export in an instance without a name", section(5, [0x01, 0x01, 0x00, 0x00, 0x01, 0x00])],
     ["a context slot that there is none of", section(8, [0x0a, 0x7f, 0x02])],
     ["a type of a negative index", section(7, [0x70, 0x40])],
   ])("%s", (_what, hostile) => {

@@ -19,7 +19,7 @@ import type { ComponentSyntax, CoreArg, Definition, NamedSortIndex } from "./syn
  *
  * D1. Any bytes either decode or throw `ComponentError`; the time is linear in their number.
  * D2. Core modules are cut out and not looked into: that is done when they are compiled.
- * D3. Indices and names are not judged here.
+ * D3. Indices are not judged here, and names by their grammar alone.
  */
 export interface DecodedComponent {
   readonly root: ComponentSyntax;
