@@ -1,14 +1,15 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { describe, expect, onTestFinished, test } from "vitest";
-import { OutputGate, startStorageThread } from "../index.ts";
-import type { Durability, Mutation, StateClient, StorageThread, WriteResult } from "../index.ts";
+import { describe, expect, test } from "vitest";
+import { OutputGate } from "../index.ts";
+import type { Durability, Mutation } from "../index.ts";
 import { toHybridTimestamp } from "../hybrid-clock.ts";
 import { spaceOf, useKey } from "../key-space.ts";
 import { EmbeddedStore } from "../store/embedded-store.ts";
 import type { Delta } from "../store/store.ts";
 import { countedUse } from "../testing/counted-use.ts";
+import { startThread, write } from "../testing/running-thread.ts";
 import { temporaryDirectory } from "../testing/temporary-directory.ts";
 
 const levels: readonly Durability[] = ["memory", "async", "durable"];
@@ -18,23 +19,6 @@ const spaces = ["t/a/", "t/b/"];
 
 function put(bytes: number): Mutation {
   return { kind: "put", value: new Uint8Array(bytes) };
-}
-
-/** Starts a thread that is ended with the test. */
-async function start(directory: string = temporaryDirectory()): Promise<StorageThread> {
-  const thread = await startStorageThread({ directory });
-  onTestFinished(() => thread.terminate());
-  return thread;
-}
-
-/** Awaits it, where `write` answers at once too. */
-async function write(
-  client: StateClient,
-  key: string,
-  mutation: Mutation,
-  level: Durability = "durable",
-): Promise<WriteResult> {
-  return client.write(key, mutation, level);
 }
 
 const full = { code: "SPACE_FULL", retryable: false };
@@ -65,7 +49,7 @@ describe("what a space holds", () => {
       ),
     });
     const directory = temporaryDirectory();
-    const thread = await start(directory);
+    const thread = await startThread({ directory });
     const client = thread.client();
     await fc.assert(
       fc.asyncProperty(fc.array(command, { minLength: 1, maxLength: 40 }), async (commands) => {
@@ -82,12 +66,12 @@ describe("what a space holds", () => {
     );
     const before = spaces.map((space) => client.spaceUse(space));
     await thread.close();
-    const reopened = (await start(directory)).client();
+    const reopened = (await startThread({ directory })).client();
     expect(spaces.map((space) => reopened.spaceUse(space))).toEqual(before);
   });
 
   test("is nothing again after its last key is deleted, and no key of a client", async () => {
-    const client = (await start()).client();
+    const client = (await startThread()).client();
     await write(client, "t/a/k", put(10));
     expect(client.spaceUse("t/a/")).toEqual({ keys: 1, bytes: 15 });
     expect(client.list("", undefined, 10).entries).toHaveLength(1);
@@ -107,7 +91,7 @@ describe("what a space holds", () => {
     await store.close();
     writeFileSync(record, readFileSync(record, "utf8").replace('"format":2', '"format":1'));
 
-    const thread = await start(directory);
+    const thread = await startThread({ directory });
     const client = thread.client();
     expect(client.spaceUse("t/a/")).toEqual(countedUse(client, "t/a/"));
     expect(client.spaceUse("t/a/").keys).toBe(1_200);
@@ -115,7 +99,7 @@ describe("what a space holds", () => {
     await write(client, "t/b/k", remove);
     await thread.close();
     expect(readFileSync(record, "utf8")).toContain('"format":2');
-    const reopened = (await start(directory)).client();
+    const reopened = (await startThread({ directory })).client();
     expect(reopened.spaceUse("t/a/").keys).toBe(1_200);
     expect(reopened.spaceUse("t/b/")).toEqual({ keys: 0, bytes: 0 });
   });
@@ -123,7 +107,7 @@ describe("what a space holds", () => {
 
 describe("a limit of a space", () => {
   test("in keys refuses the first key beyond it, and nothing else", async () => {
-    const thread = await start();
+    const thread = await startThread();
     const client = thread.client();
     thread.limitSpace("t/a/", { keysMax: 2, bytesMax: 1_000 });
     await write(client, "t/a/1", put(1));
@@ -140,7 +124,7 @@ describe("a limit of a space", () => {
   });
 
   test("in bytes counts of an overwritten value the difference, and deletes give back", async () => {
-    const thread = await start();
+    const thread = await startThread();
     const client = thread.client();
     thread.limitSpace("t/a/", { keysMax: 10, bytesMax: 30 });
     await write(client, "t/a/k", put(20));
@@ -156,7 +140,7 @@ describe("a limit of a space", () => {
   });
 
   test("that is lowered leaves what is there, and takes what makes it less", async () => {
-    const thread = await start();
+    const thread = await startThread();
     const client = thread.client();
     for (const key of ["t/a/1", "t/a/2", "t/a/3"]) await write(client, key, put(10));
     thread.limitSpace("t/a/", { keysMax: 1, bytesMax: 20 });
@@ -169,7 +153,7 @@ describe("a limit of a space", () => {
   });
 
   test("fails the gate of whoever ran into it, and is said in each write to the space from then on", async () => {
-    const thread = await start();
+    const thread = await startThread();
     const client = thread.client();
     thread.limitSpace("t/a/", { keysMax: 0, bytesMax: 1_000 });
     const first = new OutputGate();
@@ -188,7 +172,7 @@ describe("a limit of a space", () => {
   });
 
   test("holds for what many ask for at once", async () => {
-    const thread = await start();
+    const thread = await startThread();
     const clients = [thread.client(), thread.client()];
     thread.limitSpace("t/a/", { keysMax: 50, bytesMax: 1_000_000 });
     const outcomes = await Promise.allSettled(

@@ -4,17 +4,10 @@ import { Worker } from "node:worker_threads";
 import fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { KvsError, OutputGate, startStorageThread } from "../index.ts";
-import type {
-  Durability,
-  Mutation,
-  StateClient,
-  StateValue,
-  StorageThread,
-  StorageThreadOptions,
-  WriteResult,
-} from "../index.ts";
+import type { Durability, Mutation, StateClient, StateValue, StorageThread } from "../index.ts";
 import { KEY_BYTES_MAX } from "../keys.ts";
 import type { ClientThreadJob } from "../testing/client-thread.ts";
+import { startThread, write } from "../testing/running-thread.ts";
 import { temporaryDirectory } from "../testing/temporary-directory.ts";
 
 const levels: readonly Durability[] = ["memory", "async", "durable"];
@@ -22,23 +15,6 @@ const add: Mutation = { kind: "add", delta: 1n };
 
 function put(text: string): Mutation {
   return { kind: "put", value: Buffer.from(text) };
-}
-
-/** Starts a thread that is ended with the test. */
-async function start(options: Partial<StorageThreadOptions> = {}): Promise<StorageThread> {
-  const thread = await startStorageThread({ directory: temporaryDirectory(), ...options });
-  onTestFinished(() => thread.terminate());
-  return thread;
-}
-
-async function write(
-  client: StateClient,
-  key: string,
-  mutation: Mutation,
-  level: Durability = "durable",
-  gate?: OutputGate,
-): Promise<WriteResult> {
-  return client.write(key, mutation, level, gate);
 }
 
 function textOf(value: StateValue | undefined): string | undefined {
@@ -73,7 +49,7 @@ async function firstMessage(worker: Worker): Promise<unknown> {
 
 describe("through an output gate, a client", () => {
   test("puts and deletes at level durable without a promise, reads that, and lets it out when it is stored", async () => {
-    const thread = await start();
+    const thread = await startThread();
     const [client, other] = [thread.client(), thread.client()];
     const gate = new OutputGate();
     expect(client.write("k", put("one"), "durable", gate)).toEqual({});
@@ -92,7 +68,7 @@ describe("through an output gate, a client", () => {
   });
 
   test("waits within its writes where it writes without an end, and others do not", async () => {
-    const client = (await start()).client();
+    const client = (await startThread()).client();
     const [flood, other] = [new OutputGate(), new OutputGate()];
     let written = 0;
     let waits: unknown;
@@ -108,7 +84,7 @@ describe("through an output gate, a client", () => {
   });
 
   test("gets an add's value before it is stored, and lets it out after", async () => {
-    const thread = await start();
+    const thread = await startThread();
     const [client, other] = [thread.client(), thread.client()];
     for (let count = 1n; count <= 50n; count += 1n) {
       const gate = new OutputGate();
@@ -120,7 +96,7 @@ describe("through an output gate, a client", () => {
   });
 
   test("waits for what others wrote and it has read or listed, and for nothing else", async () => {
-    const thread = await start();
+    const thread = await startThread();
     const [client, other] = [thread.client(), thread.client()];
     const [writer, reader, lister, stranger] = Array.from({ length: 4 }, () => new OutputGate());
     void client.write("p/k", put("dirty"), "durable", writer);
@@ -137,7 +113,7 @@ describe("through an output gate, a client", () => {
   });
 
   test("hears at once of a write that makes no sense, and the gate is not shut by it", async () => {
-    const client = (await start()).client();
+    const client = (await startThread()).client();
     await write(client, "k", add);
     const gate = new OutputGate();
     expect(await errorOf(write(client, "k", put("no"), "durable", gate))).toMatchObject({
@@ -151,7 +127,7 @@ describe("through an output gate, a client", () => {
   });
 
   test("fails its gate where another thread has given the key another kind meanwhile", async () => {
-    const thread = await start();
+    const thread = await startThread();
     const [client, other] = [thread.client(), thread.client()];
     // Which of the two comes first is open; what comes second, sent before it saw the first, has failed.
     for (let round = 0; round < 40; round += 1) {
@@ -170,7 +146,7 @@ describe("through an output gate, a client", () => {
   });
 
   test("fails every gate that is shut when the storage thread ends", async () => {
-    const thread = await start();
+    const thread = await startThread();
     const client = thread.client();
     const [writer, reader] = [new OutputGate(), new OutputGate()];
     void client.write("k", put("one"), "durable", writer);
@@ -184,7 +160,7 @@ describe("through an output gate, a client", () => {
   });
 
   test("waits for the disk within the write once many are not stored", async () => {
-    const thread = await start({ clientLimits: { writesInFlightMax: 8 } });
+    const thread = await startThread({ clientLimits: { writesInFlightMax: 8 } });
     const client = thread.client();
     const gate = new OutputGate();
     const answers = Array.from({ length: 8 }, (_, index) =>
@@ -202,7 +178,7 @@ describe("a client", () => {
   test.each(levels)(
     "reads its own put, add and delete after the answer at level %s",
     async (level) => {
-      const client = (await start()).client();
+      const client = (await startThread()).client();
       await write(client, "register", put("one"), level);
       expect(textOf(client.read("register"))).toBe("one");
       expect(await write(client, "counter", { kind: "add", delta: 5n }, level)).toEqual({
@@ -217,14 +193,14 @@ describe("a client", () => {
 
   test("a put or delete at level memory is answered without a promise, and is stored all the same", async () => {
     const directory = temporaryDirectory();
-    const thread = await start({ directory });
+    const thread = await startThread({ directory });
     const client = thread.client();
     expect(client.write("k", put("one"), "memory")).toEqual({});
     expect(textOf(client.read("k"))).toBe("one");
     expect(client.write("k", { kind: "delete" }, "memory")).toEqual({});
     expect(client.write("k", put("two"), "memory")).toEqual({});
     await thread.close();
-    const reopened = (await start({ directory })).client();
+    const reopened = (await startThread({ directory })).client();
     expect(textOf(reopened.read("k"))).toBe("two");
   });
 
@@ -239,7 +215,7 @@ describe("a client", () => {
       ),
     });
     const directory = temporaryDirectory();
-    const thread = await start({ directory });
+    const thread = await startThread({ directory });
     const client = thread.client();
     const models: ReadonlyMap<string, bigint | string>[] = [];
     await fc.assert(
@@ -258,14 +234,14 @@ describe("a client", () => {
       { numRuns: 60, seed: 20_260_101 },
     );
     await thread.close();
-    const reopened = (await start({ directory })).client();
+    const reopened = (await startThread({ directory })).client();
     for (const [index, model] of models.entries()) {
       expect(readAll(reopened, `${index + 1}/`)).toEqual(model);
     }
   });
 
   test("that awaits its writes at level async or memory is slowed down, and never refused", async () => {
-    const thread = await start({ clientLimits: { writesInFlightMax: 64 } });
+    const thread = await startThread({ clientLimits: { writesInFlightMax: 64 } });
     const client = thread.client();
     const counts = Array.from({ length: 16 }, async (_, index) => {
       const mutation = index % 2 === 0 ? add : put(String(index));
@@ -278,7 +254,7 @@ describe("a client", () => {
   });
 
   test("sees the durable write of another as soon as that is answered, in the same turn", async () => {
-    const thread = await start();
+    const thread = await startThread();
     const [writer, reader] = [thread.client(), thread.client()];
     for (let count = 1n; count <= 50n; count += 1n) {
       reader.read("k");
@@ -288,7 +264,7 @@ describe("a client", () => {
   });
 
   test("may reuse the memory of a value as soon as write returns", async () => {
-    const client = (await start()).client();
+    const client = (await startThread()).client();
     for (const level of levels) {
       const value = Buffer.from("before");
       const answer = client.write(level, { kind: "put", value }, level);
@@ -299,7 +275,7 @@ describe("a client", () => {
   });
 
   test("lists its own unstored writes in their places", async () => {
-    const client = (await start()).client();
+    const client = (await startThread()).client();
     for (const key of ["p/b", "p/d", "q"]) await write(client, key, put("stored"));
     for (const key of ["p/a", "p/c", "p/e", "o", "p/\u{1f600}", "p/\u{ff5e}"]) {
       void client.write(key, put("own"), "memory");
@@ -320,7 +296,7 @@ describe("a client", () => {
   });
 
   test("gets a distinct running value for each of many adds, and one fsync for all", async () => {
-    const thread = await start();
+    const thread = await startThread();
     const client = thread.client();
     const results = await Promise.all(Array.from({ length: 64 }, () => write(client, "k", add)));
     expect(results.map(({ counter }) => counter)).toEqual(
@@ -330,7 +306,7 @@ describe("a client", () => {
   });
 
   test("a failing write of a batch leaves the others alone", async () => {
-    const client = (await start()).client();
+    const client = (await startThread()).client();
     await write(client, "register", put("one"));
     const outcomes = await Promise.all([
       errorOf(write(client, "counter", add)),
@@ -352,7 +328,7 @@ describe("a client", () => {
   });
 
   test.each(levels)("is refused a wrong key, value or kind at level %s", async (level) => {
-    const thread = await start({ clientLimits: { valueBytesMax: 1_000 } });
+    const thread = await startThread({ clientLimits: { valueBytesMax: 1_000 } });
     const client = thread.client();
     await write(client, "counter", add);
     const large: Mutation = { kind: "put", value: new Uint8Array(1_001) };
@@ -373,7 +349,7 @@ describe("a client", () => {
   });
 
   test("the longest key is written, read and listed", async () => {
-    const client = (await start()).client();
+    const client = (await startThread()).client();
     const key = "é".repeat(KEY_BYTES_MAX / 2);
     await write(client, key, put("one"));
     expect(textOf(client.read(key))).toBe("one");
@@ -381,7 +357,7 @@ describe("a client", () => {
   });
 
   test("is refused with BACK_PRESSURE at its limit, and served again after", async () => {
-    const thread = await start({ clientLimits: { writesInFlightMax: 4 } });
+    const thread = await startThread({ clientLimits: { writesInFlightMax: 4 } });
     const client = thread.client();
     const outcomes = await Promise.all(
       Array.from({ length: 6 }, () => errorOf(write(client, "k", add))),
@@ -393,7 +369,7 @@ describe("a client", () => {
   });
 
   test("has a limit in bytes too, and gets an answer to level memory later when it nears one", async () => {
-    const thread = await start({ clientLimits: { bytesInFlightMax: 10_000 } });
+    const thread = await startThread({ clientLimits: { bytesInFlightMax: 10_000 } });
     const client = thread.client();
     const large: Mutation = { kind: "put", value: new Uint8Array(6_000) };
     expect(client.write("a", large, "memory")).toEqual({});
@@ -407,7 +383,7 @@ describe("a client", () => {
   });
 
   test("a write at level memory that another client's kind has overtaken is dropped", async () => {
-    const thread = await start();
+    const thread = await startThread();
     const [first, second] = [thread.client(), thread.client()];
     const counted = write(first, "k", add);
     void second.write("k", put("own"), "memory");
@@ -418,7 +394,7 @@ describe("a client", () => {
   });
 
   test("close waits for its writes, also where the last one is rejected", async () => {
-    const thread = await start();
+    const thread = await startThread();
     const client = thread.client();
     const answers = [errorOf(write(client, "k", add)), errorOf(write(client, "k", put("x")))];
     await client.close();
@@ -431,7 +407,7 @@ describe("a client", () => {
 
 describe("threads", () => {
   test("that add to one counter at the same time lose nothing", async () => {
-    const thread = await start();
+    const thread = await startThread();
     const workers = [0, 1, 2].map(() =>
       startClientThread(thread, { kind: "add", key: "k", count: 500 }),
     );
@@ -440,7 +416,7 @@ describe("threads", () => {
   });
 
   test("read whole values of any size while they are overwritten", async () => {
-    const thread = await start();
+    const thread = await startThread();
     const client = thread.client();
     for (const [key, bytes] of [
       ["small", 100],
@@ -460,7 +436,7 @@ describe("threads", () => {
   });
 
   test("may be terminated at any instruction: the others go on", async () => {
-    const thread = await start();
+    const thread = await startThread();
     const client = thread.client();
     await write(client, "k", put("x".repeat(30_000)));
     for (let round = 1n; round <= 10n; round += 1n) {
@@ -475,7 +451,7 @@ describe("threads", () => {
 describe("the storage thread", () => {
   test("close stores what was answered, gives the directory free, and refuses what comes later", async () => {
     const directory = temporaryDirectory();
-    const thread = await start({ directory });
+    const thread = await startThread({ directory });
     const client = thread.client();
     const answers = Array.from({ length: 100 }, (_, index) =>
       write(client, `k${index % 10}`, add, levels[index % 3]),
@@ -486,7 +462,7 @@ describe("the storage thread", () => {
     expect(() => thread.connect()).toThrow(expect.objectContaining({ code: "STORE_CLOSED" }));
     await thread.close();
 
-    const reopened = await start({ directory });
+    const reopened = await startThread({ directory });
     const { entries } = reopened.client().list("", undefined, 100);
     expect(entries).toHaveLength(10);
     expect(reopened.client().read("k9")).toEqual({ kind: "counter", value: 10n });
@@ -494,7 +470,7 @@ describe("the storage thread", () => {
 
   test("terminated, it rejects what is under way, and the directory can be opened again", async () => {
     const directory = temporaryDirectory();
-    const thread = await start({ directory });
+    const thread = await startThread({ directory });
     const client = thread.client();
     await write(client, "k", add);
     const large: Mutation = { kind: "put", value: new Uint8Array(1_000_000) };
@@ -508,13 +484,15 @@ describe("the storage thread", () => {
     expect(client.read("k")).toEqual({ kind: "counter", value: 1n });
     await client.close();
 
-    const next = await start({ directory });
+    const next = await startThread({ directory });
     expect(await write(next.client(), "k", add)).toEqual({ counter: 2n });
   });
 
   test("that fails says so, rejects every write, and hangs nothing", async () => {
     // A commit of 30 MB takes longer than the one millisecond it is given.
-    const thread = await start({ groupLimits: { commitDeadlineMs: 1, groupBytesMax: 2 ** 30 } });
+    const thread = await startThread({
+      groupLimits: { commitDeadlineMs: 1, groupBytesMax: 2 ** 30 },
+    });
     const [client, other] = [thread.client(), thread.client()];
     const large: Mutation = { kind: "put", value: new Uint8Array(1_000_000) };
     const answers = Array.from({ length: 30 }, (_, index) =>
@@ -529,7 +507,7 @@ describe("the storage thread", () => {
 
   test("does not start where the store cannot be opened, and says why", async () => {
     const directory = temporaryDirectory();
-    const thread = await start({ directory });
+    const thread = await startThread({ directory });
     await expect(startStorageThread({ directory })).rejects.toMatchObject({
       code: "STORE_LOCKED",
       details: { directory },
