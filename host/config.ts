@@ -277,7 +277,7 @@ export const HostConfigSchema = Type.Object(
     ),
 
     tableElementsMax: count(
-      100_000,
+      20_000,
       1,
       1_000_000,
       "Elements of all tables of one instance, by their maxima; a table grows to a tenth of it. They lie in V8's heap.",

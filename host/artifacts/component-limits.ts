@@ -20,6 +20,14 @@ export const ComponentLimits = Type.Object({
 });
 export type ComponentLimits = Readonly<Static<typeof ComponentLimits>>;
 
+/** What everybody had before tenants had quotas of it: revisions of then have none recorded. */
+export const EARLIER_LIMITS: ComponentLimits = {
+  tableElementsMax: 100_000,
+  componentFunctionsMax: 1_000_000,
+  componentSectionsMax: 1_000_000,
+  componentNestingMax: 32,
+};
+
 /** What checking, compiling and describing one upload may take. */
 export interface CompileBounds {
   readonly timeMaxMs: number;
@@ -41,7 +49,8 @@ export function toCompileLimits(limits: ComponentLimits): CompileLimits {
     typeNodesMax: 200_000,
     definitionsMax: 200_000,
     nameBytesMax: 1_024,
-    // QuickJS takes 3 tables with 800 elements and 3 memories, StarlingMonkey a table of 7,700 elements.
+    // QuickJS takes 3 tables with 800 elements and 3 memories, StarlingMonkey a table of 7,700 elements. An element
+    // takes about 20 bytes of V8's heap, which ends the thread of all its instances where it is full.
     tablesMax: 64,
     tableElementsMax: limits.tableElementsMax,
     grownTableElementsMax: Math.floor(limits.tableElementsMax / GROWN_TABLES),

@@ -16,6 +16,7 @@ import { ArtifactSweeper } from "../artifacts/artifact-sweeper.ts";
 import { ComponentCache } from "../artifacts/component-cache.ts";
 import type { CompiledUpload } from "../artifacts/compile-messages.ts";
 import type { Compiler } from "../artifacts/compiler.ts";
+import { EARLIER_LIMITS } from "../artifacts/component-limits.ts";
 import type { ComponentLimits } from "../artifacts/component-limits.ts";
 import type { HostConfig } from "../config.ts";
 import { HostError } from "../errors.ts";
@@ -510,7 +511,7 @@ export class Deployments {
       const { artifact } =
         apps.find(tenantId, app)?.revisions.find((kept) => kept.revisionId === revisionId) ??
         revision;
-      const limits = revision.limits ?? componentLimits(this.#options.config);
+      const limits = revision.limits ?? EARLIER_LIMITS;
       const { component, recompiled } = await compiler.load(tenantId, revisionId, artifact, limits);
       this.#cache.put({ tenantId, revisionId }, component);
       if (recompiled !== undefined) {
@@ -596,10 +597,9 @@ function referencedBy(apps: Iterable<AppRecord>): ReadonlyMap<string, ReadonlySe
   return byTenant;
 }
 
-/** Of a tenant; of the host for what was uploaded before they were recorded. */
-function componentLimits(limits: Quotas | HostConfig): ComponentLimits {
+function componentLimits(quotas: Quotas): ComponentLimits {
   const { tableElementsMax, componentFunctionsMax, componentSectionsMax, componentNestingMax } =
-    limits;
+    quotas;
   return {
     tableElementsMax,
     componentFunctionsMax,

@@ -130,8 +130,10 @@ test("a revision that another engine made is compiled anew once, however often i
   await before.deployments.deploy(tenant, "b", once(await behaviours("two")));
   const made = before.apps.list("acme").map((record) => ({
     ...record,
-    revisions: record.revisions.map((revision) => ({
+    revisions: record.revisions.map(({ limits, ...revision }) => ({
       ...revision,
+      // Earlier hosts recorded none.
+      ...(record.app === "a" && { limits }),
       artifact: { ...revision.artifact, engineTag: "older" },
     })),
   }));
