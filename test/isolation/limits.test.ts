@@ -59,7 +59,7 @@ describe("a flood of invocations", () => {
     expect(refused.length).toBeGreaterThan(5);
     const usage = (await attacker.api("GET", "/v1/usage")).json();
     expect(at(usage, "quotas")).toMatchObject(quotas);
-    expect(at(usage, "load")).toEqual({ inFlight: 0, queued: 0, queuedBytes: 0 });
+    expect(at(usage, "load")).toEqual({ inFlight: 0, queued: 0, queuedBytes: 0, uploads: 0 });
   });
 });
 

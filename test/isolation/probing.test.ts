@@ -13,7 +13,7 @@ const NOBODYS: Names = {
   tenant: "nobody",
   app: "nowhere",
   function: "greet",
-  key: "nothing",
+  key: "no-such-key",
   tokenId: "000000000000",
 };
 
@@ -53,6 +53,7 @@ const ROUTES: readonly Route[] = [
   },
   { on: "DELETE /v1/apps/{app}" },
   { on: "GET /v1/usage" },
+  { on: "GET /v1/usage/{app}" },
   // A name that is taken is told from a free one by nobody but the admin.
   { on: "POST /v1/tenants", request: ({ tenant }) => ({ json: { tenant } }) },
   { on: "GET /v1/tenants" },
