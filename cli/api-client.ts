@@ -282,7 +282,7 @@ export class ApiClient {
   }
 }
 
-/** A host that refuses a body by its length does not read it to its end: its answer may be lost with the connection. */
+/** A host says first why it takes no more, and a proxy in between may not: its answer is lost with the connection. */
 const CLOSED_CODES: ReadonlySet<string> = new Set(["EPIPE", "ECONNRESET", "UND_ERR_SOCKET"]);
 /** What the kernels' buffers take: a host can only close on more before its answer is read. */
 const SENT_BYTES_UNSUSPICIOUS = 65_536;

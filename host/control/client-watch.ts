@@ -46,9 +46,9 @@ export class ClientWatch {
     server.once("close", () => clearInterval(timer));
   }
 
-  /** A request whose body is still to come. */
+  /** A request whose body is still to come, from when that is said first. */
   beginBody(request: FastifyRequest): void {
-    this.#bodies.set(request, performance.now());
+    if (!this.#bodies.has(request)) this.#bodies.set(request, performance.now());
   }
 
   /** It is here, or does not come any more. */

@@ -8,6 +8,7 @@ import { HostError } from "../errors.ts";
 import { ClientWatch } from "./client-watch.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import { compileValidator } from "./json-body.ts";
+import { LingeringClose } from "./lingering-close.ts";
 import { describeApi } from "./openapi.ts";
 import { PROBLEM_MEDIA_TYPE, problemHandler, sendProblem, toProblem } from "./problem.ts";
 import { appRoutes } from "./routes/apps.ts";
@@ -101,10 +102,22 @@ function watchClients(app: FastifyInstance, config: HostConfig): void {
     watch.endBody(request);
     done();
   });
-  // Also of those that are refused before their handler.
+  // Also of those that are refused before their handler: what is still to come is read, and dropped.
   app.addHook("onResponse", (request, _reply, done) => {
-    watch.endBody(request);
+    if (request.raw.complete) {
+      watch.endBody(request);
+    } else {
+      watch.beginBody(request);
+      request.raw.once("close", () => watch.endBody(request));
+    }
     done();
+  });
+  const lingering = new LingeringClose();
+  app.addHook("onSend", (request, reply, payload, done) => {
+    const answer = lingering.followed(request, reply, payload);
+    // What is still to come is no body that anyone waits for.
+    if (answer !== payload) watch.endBody(request);
+    done(null, answer);
   });
   app.addHook("onRequestAbort", (request, done) => {
     watch.endBody(request);

@@ -74,6 +74,75 @@ describe("a body that does not come", () => {
   });
 });
 
+const LARGE_BYTES = 50_000_000;
+
+/** What the host answers to a client that sends all that it has, as fast as it is taken, before it reads anything. */
+async function answerAfterAll(requestHead: string): Promise<string> {
+  const socket = dial().pause();
+  const failed = new Promise<never>((_, reject) => {
+    socket.once("error", reject);
+  });
+  const sent = new Promise<void>((resolve) => {
+    socket.write(requestHead);
+    socket.write(Buffer.alloc(LARGE_BYTES), () => resolve());
+  });
+  await Promise.race([sent, failed]);
+  let answer = "";
+  socket
+    .setEncoding("utf8")
+    .on("data", (text: string) => (answer += text))
+    .resume();
+  await Promise.race([once(socket, "close"), failed]);
+  return answer;
+}
+
+describe("an answer before the end of the body", () => {
+  test.each([
+    ["a body above the limit", "POST", "/v1/invoke/app/echo", "application/json", 413],
+    ["an upload above the limit", "PUT", "/v1/apps/large", "application/wasm", 413],
+  ])("to %s reaches who sends 50 MB first", async (_what, method, path, mediaType, status) => {
+    const requestHead = head(method, path, LARGE_BYTES).replace("application/json", mediaType);
+    const answer = await answerAfterAll(requestHead);
+    expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `, "u"));
+    expect(answer.toLowerCase()).toContain("connection: close");
+    expect(answer).toMatch(/"code":"[A-Z_]+".*\}$/su);
+  });
+
+  test("without a token, too", async () => {
+    const answer = await answerAfterAll(
+      head("PUT", "/v1/apps/large", LARGE_BYTES).replace(tenant.token, "nobody"),
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 401 /u);
+  });
+
+  test("reaches a client that sends in pieces and reads meanwhile, of a length that it does not say", async () => {
+    const chunk = new Uint8Array(1_000_000);
+    let chunks = LARGE_BYTES / chunk.byteLength;
+    const body = new ReadableStream({
+      pull(controller) {
+        chunks -= 1;
+        if (chunks < 0) controller.close();
+        else controller.enqueue(chunk);
+      },
+    });
+    const answer = await tenant.upload("large", body);
+    expect([answer.status, answer.code]).toEqual([413, "UPLOAD_TOO_LARGE"]);
+  });
+
+  test("leaves the connection as it is where little is to come, and waits only so long for that", async () => {
+    const socket = dial();
+    const refused = head("POST", "/v1/invoke/app/echo", 100).replace(tenant.token, "nobody");
+    for (let request = 0; request < 2; request += 1) {
+      socket.write(`${refused}${"x".repeat(100)}`);
+      const [answer] = await once(socket, "data");
+      expect(String(answer)).toMatch(/^HTTP\/1\.1 401 /u);
+      expect(String(answer).toLowerCase()).not.toContain("connection: close");
+    }
+    socket.write(`${refused}x`);
+    await once(socket, "close");
+  });
+});
+
 test("answers that nobody reads are given up past what may wait, and others are served", async () => {
   const sockets = Array.from({ length: 10 }, () => dial());
   const readers = sockets.map((socket) => {

@@ -9,12 +9,6 @@ import type { Deployment } from "../schemas.ts";
 
 const MEDIA_TYPES = ["application/wasm", "application/octet-stream"];
 
-/**
- * How long a client that was refused in the middle of its upload may go on sending into nothing. A
- * connection that is closed while the client sends is reset, often before it has read why.
- */
-const LINGER_MS = 2_000;
-
 interface UploadRequest {
   readonly Params: { readonly app: string };
   readonly Body: Readable;
@@ -37,18 +31,13 @@ export function uploadRoute(plane: ControlPlane, schema: FastifySchema): Fastify
       },
       async (request, reply) => {
         const tenant = tenantOf(request);
-        try {
-          checkDeclaredLength(request, deployments.uploadBytesMax(tenant));
-          // The request outlives a refusal: what the client still sends is read, and dropped.
-          const body = request.body.iterator({ destroyOnReturn: false });
-          const result = await deployments.deploy(tenant, request.params.app, body);
-          return await reply
-            .code(result.outcome === "created" ? 201 : 200)
-            .send(toDeployment(result));
-        } catch (error) {
-          if (!request.raw.readableEnded) linger(request);
-          throw error;
-        }
+        checkDeclaredLength(request, deployments.uploadBytesMax(tenant));
+        // The request outlives a refusal: what the client still sends is read, and dropped.
+        const body = request.body.iterator({ destroyOnReturn: false });
+        const result = await deployments.deploy(tenant, request.params.app, body);
+        return await reply
+          .code(result.outcome === "created" ? 201 : 200)
+          .send(toDeployment(result));
       },
     );
   };
@@ -61,14 +50,6 @@ function checkDeclaredLength(request: FastifyRequest, bytesMax: number): void {
   throw new HostError("UPLOAD_TOO_LARGE", `the component has more than ${bytesMax} bytes`, {
     details: { uploadBytesMax: bytesMax },
   });
-}
-
-function linger({ raw }: FastifyRequest): void {
-  const { socket } = raw;
-  const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref();
-  const stop = (): void => clearTimeout(timer);
-  // An error is the client leaving, which is as good as its end.
-  raw.on("error", stop).once("end", stop).once("close", stop).resume();
 }
 
 function toDeployment({ outcome, record, timings }: DeployResult): Deployment {
