@@ -140,8 +140,9 @@ export class InstanceScope implements Timed {
    * What the guest waited for is there. One that has computed for longer than a slice goes on in its turn: one message
    * may end the waits of many, and whoever else has something to do on the thread would wait for all of them.
    */
-  async arrived(): Promise<void> {
-    if (this.#invocation !== undefined && this.#cpuMs >= this.#sliceMs) await this.yielded();
+  arrived(): Promise<void> | undefined {
+    const takesTurn = this.#invocation !== undefined && this.#cpuMs >= this.#sliceMs;
+    return takesTurn ? this.yielded() : undefined;
   }
 
   #nextTurn(): Promise<void> {

@@ -61,24 +61,19 @@ export function stateCapability(
       const written = state.write(prefix + key, mutation, level, scope.gate);
       if (!(written instanceof Promise)) return { tag: "ok", val: toValue(written) };
       gate.enter(tenantId);
-      return arrival(written, toValue);
+      return written.then(
+        (result) => arrive<T>({ tag: "ok", val: toValue(result) }),
+        (error: unknown) => arrive<T>(toResult(error)),
+      );
     } catch (error) {
       return toResult(error);
     }
   }
 
-  async function arrival<T>(
-    written: Promise<WriteResult>,
-    toValue: (result: WriteResult) => T,
-  ): Promise<Result<T>> {
-    try {
-      return { tag: "ok", val: toValue(await written) };
-    } catch (error) {
-      return toResult(error);
-    } finally {
-      gate.leave(tenantId);
-      await scope.arrived();
-    }
+  /** The writer goes on with it when it is its turn. */
+  function arrive<T>(result: Result<T>): Result<T> | Promise<Result<T>> {
+    gate.leave(tenantId);
+    return scope.arrived()?.then(() => result) ?? result;
   }
 
   function put(
