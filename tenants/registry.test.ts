@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
 import { TenantRegistry } from "./registry.ts";
 import type { Tenant, TenantRecords } from "./tenant.ts";
@@ -107,6 +109,21 @@ describe("authenticate", () => {
       const { token, tenant } = await registry.create(`a-b-${round}`);
       expect(registry.authenticate(`Bearer ${token}`)).toMatchObject({ tenant });
     }
+  });
+
+  test("spellings of a token that nobody needs take no memory", async () => {
+    const registry = await open(new FakeRecords());
+    setFlagsFromString("--expose-gc");
+    const collectGarbage: unknown = runInNewContext("gc");
+    if (typeof collectGarbage !== "function") throw new Error("V8 gave no gc()");
+    collectGarbage();
+    const before = process.memoryUsage().heapUsed;
+    for (let spaces = 0; spaces < 2_000; spaces += 1) {
+      const header = Buffer.from(`Bearer${" ".repeat(10_000 + spaces)}${admin.token}`).toString();
+      expect(registry.authenticate(header)?.role).toBe("admin");
+    }
+    collectGarbage();
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(5_000_000);
   });
 
   test("a revoked token is refused at once, also one that was recognised before", async () => {

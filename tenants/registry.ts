@@ -91,7 +91,8 @@ export class TenantRegistry {
     if (known !== undefined) return known;
     const token = BEARER.exec(header)?.[1];
     const principal = token === undefined ? undefined : this.#verify(token);
-    if (principal !== undefined) {
+    // In one spelling only: of the others there are as many as a client likes, each as long as a header may be.
+    if (principal !== undefined && header === `Bearer ${token}`) {
       if (this.#recognised.size >= RECOGNISED_MAX) this.#recognised.clear();
       this.#recognised.set(header, principal);
     }
