@@ -34,7 +34,9 @@ export class LingeringClose {
     payload: Payload,
   ): Payload | Readable {
     if (raw.complete || raw.destroyed || !isWhole(payload)) return payload;
-    if (Number(raw.headers["content-length"]) <= REST_BYTES_KEPT) {
+    // Nor is a request complete that has no body, where its answer comes while its head is being read.
+    const { "content-length": length = 0, "transfer-encoding": coding } = raw.headers;
+    if (coding === undefined && Number(length) <= REST_BYTES_KEPT) {
       raw.resume();
       return payload;
     }
