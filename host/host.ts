@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { StorageThread } from "@downpour/kvs";
 import { TenantRegistry } from "@downpour/tenants";
 import type { FastifyInstance } from "fastify";
-import { activeRevision } from "./artifacts/app-record.ts";
+import { functionNames } from "./artifacts/app-record.ts";
 import { AppRegistry } from "./artifacts/app-registry.ts";
 import { ArtifactStore } from "./artifacts/artifact-store.ts";
 import { Compiler } from "./artifacts/compiler.ts";
@@ -109,9 +109,9 @@ async function start(
       state,
       flushIntervalMs: config.usageFlushIntervalMs,
       recentAppsMax: config.prewarmAppsMax,
-      functionNames: (tenantId, app) => {
+      functionNamesOf: (tenantId, app) => {
         const record = apps.find(tenantId, app);
-        return record && new Set(activeRevision(record).functions.map(({ name }) => name));
+        return record && functionNames(record);
       },
       logger,
     }),

@@ -3,6 +3,7 @@ import {
   activeRevision,
   artifactsOf,
   configured,
+  functionNames,
   rolledBack,
   withArtifact,
   withRevision,
@@ -20,6 +21,15 @@ function revision(revisionId: string, deployedAtMs = 0): Revision {
     sizes: { componentBytes: 1, coreModules: 1, coreModuleBytes: 1 },
     artifact: { engineTag: "e", planSha256: `plan-${revisionId}`, moduleSha256s: ["runtime"] },
   };
+}
+
+function named(revisionId: string, ...names: readonly string[]): Revision {
+  return { ...revision(revisionId), functions: names.map((name) => ({ name })) };
+}
+
+/** As many names as a revision may have. */
+function many(from: string): readonly string[] {
+  return Array.from({ length: 256 }, (_, index) => `${from}${index}`);
 }
 
 function appWith(...revisionIds: readonly string[]): AppRecord {
@@ -54,6 +64,29 @@ describe("an upload", () => {
 
   test("lets the oldest go", () => {
     expect(history(appWith("a", "b", "c", "d"))).toEqual(["d", "c", "b"]);
+  });
+});
+
+describe("names of functions", () => {
+  test("are those of the active revision, and beside them of all that are kept", () => {
+    const before = withRevision(undefined, IDENTITY, named("a", "f", "g"), 3);
+    const after = withRevision(before, IDENTITY, named("b", "g", "h"), 3);
+    expect(functionNames(after)).toEqual({
+      active: new Set(["g", "h"]),
+      kept: new Set(["g", "h", "f"]),
+    });
+    expect(functionNames(rolledBack(after, "a", 0)).active).toEqual(new Set(["f", "g"]));
+  });
+
+  test("are no more than 1,024, those of the active revision first", () => {
+    let record: AppRecord | undefined;
+    for (const id of ["a", "b", "c", "d", "e", "f"]) {
+      record = withRevision(record, IDENTITY, named(id, ...many(id)), 10);
+    }
+    if (record === undefined) throw new Error("an app has a revision");
+    const { kept } = functionNames(rolledBack(record, "a", 0));
+    expect(kept.size).toBe(1_024);
+    expect([...kept]).toEqual(["a", "f", "e", "d"].flatMap(many));
   });
 });
 

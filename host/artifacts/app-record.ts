@@ -70,6 +70,26 @@ export function activeRevision(record: AppRecord): Revision {
   return findRevision(record, record.activeRevisionId);
 }
 
+/** So many names of functions of an app are kept: four of the largest revisions have no more. */
+const FUNCTION_NAMES_MAX = 1_024;
+
+export interface FunctionNames {
+  /** What the active revision has. */
+  readonly active: ReadonlySet<string>;
+  /** Also what may come back with another revision: as far as there is room, that of the newest. */
+  readonly kept: ReadonlySet<string>;
+}
+
+export function functionNames(record: AppRecord): FunctionNames {
+  const active = namesOf(activeRevision(record));
+  const kept = new Set([...active, ...record.revisions.flatMap(namesOf)]);
+  return { active: new Set(active), kept: new Set([...kept].slice(0, FUNCTION_NAMES_MAX)) };
+}
+
+function namesOf({ functions }: Revision): readonly string[] {
+  return functions.map(({ name }) => name);
+}
+
 /**
  * The app after an upload: the revision is active and first in the history, also when an equal one
  * was there before. The oldest ones beyond `keptMax` go, never the active one.

@@ -7,6 +7,7 @@ import type {
   TokenRecord,
   UsageCounts,
 } from "@downpour/tenants";
+import type { FunctionNames } from "../artifacts/app-record.ts";
 import type { AppRecords } from "../artifacts/app-registry.ts";
 import { HostError } from "../errors.ts";
 import { systemKey } from "../state-keys.ts";
@@ -96,8 +97,8 @@ export async function storeUsage(
   );
 }
 
-/** The names of the functions that an app has now; undefined for one that is gone. */
-export type FunctionNames = (tenantId: string, app: string) => ReadonlySet<string> | undefined;
+/** Undefined for an app that is gone. */
+export type FunctionNamesOf = (tenantId: string, app: string) => FunctionNames | undefined;
 
 /**
  * Adds what was counted since the last flush; one flush at a time. Answers what could not be stored, to be
@@ -106,12 +107,12 @@ export type FunctionNames = (tenantId: string, app: string) => ReadonlySet<strin
 export async function addUsage(
   state: StateClient,
   usage: readonly AppUsage[],
-  functionNames: FunctionNames,
+  functionNamesOf: FunctionNamesOf,
 ): Promise<readonly AppUsage[]> {
   const kept = await Promise.all(
     usage.map(async ({ tenantId, app, counts, functions }) => {
       const failed = noUsage();
-      const names = functionNames(tenantId, app);
+      const names = functionNamesOf(tenantId, app)?.kept;
       const addingFunctions = addFunctionUsages(state, { tenantId, app, functions }, names);
       await Promise.all(
         USAGE_NAMES.map(async (name) => {
@@ -135,7 +136,7 @@ export async function addUsage(
   );
 }
 
-/** Of two counts the sum, of the functions that are still there. */
+/** Of two counts the sum, of functions with these names alone where there are any. */
 export function sumFunctions(
   a: AppUsage["functions"],
   b: AppUsage["functions"],

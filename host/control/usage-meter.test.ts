@@ -6,7 +6,7 @@ import type { StorageThread } from "@downpour/kvs";
 import { expect, onTestFinished, test } from "vitest";
 import type { InvocationRecord } from "../scheduler/deployed-app.ts";
 import { createLogger } from "../telemetry/logger.ts";
-import type { FunctionNames } from "./state-records.ts";
+import type { FunctionNamesOf } from "./state-records.ts";
 import { UsageMeter } from "./usage-meter.ts";
 
 function newDirectory(): string {
@@ -21,12 +21,15 @@ async function openStorage(directory = newDirectory()): Promise<StorageThread> {
   return storage;
 }
 
-function meter(storage: StorageThread, functionNames: FunctionNames = () => undefined): UsageMeter {
+function meter(
+  storage: StorageThread,
+  functionNamesOf: FunctionNamesOf = () => undefined,
+): UsageMeter {
   return new UsageMeter({
     state: storage.client(),
     flushIntervalMs: 3_600_000,
     recentAppsMax: 2,
-    functionNames,
+    functionNamesOf,
     logger: createLogger("silent"),
   });
 }
@@ -115,7 +118,7 @@ test("what each function used is seen at once, survives an orderly end, and is a
 test("functions that an app has no more are forgotten, so that names do not pile up", async () => {
   const storage = await openStorage();
   let names: ReadonlySet<string> | undefined = new Set(["f", "g"]);
-  const under = meter(storage, () => names);
+  const under = meter(storage, () => names && { active: names, kept: names });
   under.record(record("a"));
   under.record({ ...record("a"), functionName: "g" });
   await under.flush();
@@ -126,6 +129,23 @@ test("functions that an app has no more are forgotten, so that names do not pile
   names = undefined;
   expect([...(await under.functionsOf("acme", "a")).keys()]).toEqual(["g", "h"]);
   expect((await under.of("acme")).get("a")).toMatchObject({ invocations: 3 });
+});
+
+test("what a function used is there again with the revision that has it", async () => {
+  const storage = await openStorage();
+  const kept = new Set(["f", "g"]);
+  let active = kept;
+  const under = meter(storage, () => ({ active, kept }));
+  under.record(record("a"));
+  await under.flush();
+  active = new Set(["g"]);
+  under.record({ ...record("a"), functionName: "g" });
+  await under.flush();
+  expect([...(await under.functionsOf("acme", "a")).keys()]).toEqual(["g"]);
+  active = kept;
+  under.record(record("a"));
+  await under.flush();
+  expect((await under.functionsOf("acme", "a")).get("f")).toMatchObject({ invocations: 2 });
 });
 
 test("what the functions of a tenant used goes with it", async () => {

@@ -21,14 +21,14 @@ import {
   sumFunctions,
   writeRecentApps,
 } from "./state-records.ts";
-import type { FunctionNames, RecentApp } from "./state-records.ts";
+import type { FunctionNamesOf, RecentApp } from "./state-records.ts";
 
 export interface UsageMeterOptions {
   readonly state: StateClient;
   readonly flushIntervalMs: number;
   /** How many of the apps that were used last are remembered over a restart. */
   readonly recentAppsMax: number;
-  readonly functionNames: FunctionNames;
+  readonly functionNamesOf: FunctionNamesOf;
   readonly logger: Logger;
 }
 
@@ -61,7 +61,8 @@ const NAMED_APPS_MAX = 200;
 //     orderly end gives it back: a crash counts at most a lease for each app too much. When half of it
 //     is used up, what was counted is stored at once.
 // U2. What a crash loses of the other counters is what was counted since the last flush.
-//     So does it of what each function used; the functions are those of the active revision.
+//     So does it of what each function used. What is shown is of the active revision's functions; kept is that of all
+//     revisions that may be active again.
 // U3. What could not be stored is counted with the next flush. It is never counted twice.
 export class UsageMeter {
   readonly #options: UsageMeterOptions;
@@ -164,10 +165,10 @@ export class UsageMeter {
   /** What each function of an app used that it has now, or had last. Waits for a flush under way. */
   async functionsOf(tenantId: string, app: string): Promise<AppUsage["functions"]> {
     await this.#flushing;
-    const { state, functionNames } = this.#options;
+    const { state, functionNamesOf } = this.#options;
     const stored = readFunctionUsage(state, tenantId, app);
     const pending = this.#ledger.pending(tenantId).find((usage) => usage.app === app)?.functions;
-    return sumFunctions(stored, pending ?? new Map(), functionNames(tenantId, app));
+    return sumFunctions(stored, pending ?? new Map(), functionNamesOf(tenantId, app)?.active);
   }
 
   /** Forgets a tenant that is being deleted. */
@@ -216,10 +217,10 @@ export class UsageMeter {
   }
 
   async #flush(): Promise<void> {
-    const { state, functionNames, logger } = this.#options;
+    const { state, functionNamesOf, logger } = this.#options;
     const taken = this.#ledger.take();
     if (taken.length === 0) return;
-    const kept = await addUsage(state, taken, functionNames);
+    const kept = await addUsage(state, taken, functionNamesOf);
     for (const usage of kept) this.#ledger.restore(usage);
     if (kept.length > 0) logger.warn({ apps: kept.length }, "usage could not be stored yet");
     await this.#remember(taken);
