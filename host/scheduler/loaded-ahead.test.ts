@@ -21,6 +21,14 @@ test("past the bytes, as many go as it takes", () => {
   expect(ahead.add("acme", "c", 90)).toEqual(["a", "b"]);
 });
 
+test("what goes for the number makes room of bytes, so that nothing else goes for them", () => {
+  const ahead = new LoadedAhead<string>({ count: 2, codeBytes: 100 });
+  ahead.add("other", "o", 55);
+  ahead.add("acme", "a", 40);
+  expect(ahead.add("acme", "b", 30)).toEqual(["a"]);
+  expect(ahead.add("acme", "c", 45)).toEqual(["b"]);
+});
+
 test("what is too large alone goes itself", () => {
   const ahead = new LoadedAhead<string>({ count: 10, codeBytes: 100 });
   ahead.add("acme", "a", 40);

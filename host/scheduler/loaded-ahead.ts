@@ -24,10 +24,12 @@ export class LoadedAhead<T> {
     this.delete(item);
     this.#tenantOf.set(item, tenantId);
     const tooMany = this.#pieces.keep(tenantId, item, 1);
+    // First out of both rooms: what goes for the number makes room of bytes, too.
+    for (const gone of tooMany) this.delete(gone);
+    if (!this.#tenantOf.has(item)) return tooMany;
     const tooLarge = this.#codeBytes.keep(tenantId, item, codeBytes);
-    const dropped = new Set([...tooMany, ...tooLarge]);
-    for (const gone of dropped) this.delete(gone);
-    return [...dropped];
+    for (const gone of tooLarge) this.delete(gone);
+    return [...tooMany, ...tooLarge];
   }
 
   delete(item: T): void {
