@@ -4,6 +4,7 @@ import { pathPart } from "../api-client.ts";
 import { CliError } from "../cli-error.ts";
 import { examples } from "../command-context.ts";
 import type { CommandContext, OpenContext } from "../command-context.ts";
+import { resolveApp } from "../settings.ts";
 import { formatBytes, formatDuration, table } from "../terminal.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -22,15 +23,36 @@ export function registerUsage(program: Command, open: OpenContext): void {
     )
     .action(async (name: string | undefined, _flags: object, command: Command) => {
       const context = open(command);
-      const usage = await context.client.json<Usage>("GET", "/v1/usage");
-      if (name === undefined) {
-        showAll(context, usage);
-        return;
-      }
-      checkCounted(usage, name);
-      const used = await context.client.json<AppUsage>("GET", `/v1/usage/${pathPart(name)}`);
-      showOne(context, used);
+      if (name === undefined) showAll(context, await readAll(context));
+      else showOne(context, await readOne(context, resolveApp(context.settings.project, name)));
     });
+}
+
+function readAll({ client }: CommandContext): Promise<Usage> {
+  return client.json("GET", "/v1/usage");
+}
+
+async function readOne(context: CommandContext, app: string): Promise<AppUsage> {
+  try {
+    return await context.client.json("GET", `/v1/usage/${pathPart(app)}`);
+  } catch (error) {
+    if (!(error instanceof CliError) || error.code !== "APP_NOT_FOUND") throw error;
+    throw withNames(error, app, await readAll(context));
+  }
+}
+
+/** The host says that nothing was counted; here it is known of what something was. */
+function withNames(error: CliError, app: string, { apps }: Usage): CliError {
+  const { code, exit, details } = error;
+  return new CliError(code, `nothing has been counted for an app ${app}`, {
+    exit,
+    details,
+    hint:
+      apps.length === 0
+        ? "No app of the tenant has been called yet."
+        : `Counted are: ${apps.map((counted) => counted.app).join(", ")}`,
+    cause: error,
+  });
 }
 
 function showAll({ terminal }: CommandContext, usage: Usage): void {
@@ -79,17 +101,6 @@ function limitLines(usage: Usage): readonly (readonly [what: string, of: string]
 
 function line(terminal: Terminal, what: string, value: string): string {
   return `${terminal.out("dim", what.padEnd(12))}${value}`;
-}
-
-function checkCounted({ apps }: Usage, name: string): void {
-  if (apps.some(({ app }) => app === name)) return;
-  throw new CliError("APP_NOT_FOUND", `nothing has been counted for an app ${name}`, {
-    exit: "notFound",
-    hint:
-      apps.length === 0
-        ? "No app of the tenant has been called yet."
-        : `Counted are: ${apps.map(({ app }) => app).join(", ")}`,
-  });
 }
 
 function showOne({ terminal }: CommandContext, used: AppUsage): void {

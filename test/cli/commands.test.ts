@@ -562,6 +562,14 @@ describe("status and usage", () => {
     expect(unknown.stderr).toMatch(/prats.*\n.*parts/u);
   });
 
+  test("usage of an app that nobody has called yet is all zeros", async () => {
+    await cli("deploy", "--app", "uncalled");
+    const used = await cli("usage", "uncalled", "--json");
+    expect(used).toMatchObject({ status: 0, stderr: "" });
+    expect(used.json()).toMatchObject({ app: "uncalled", invocations: 0, functions: [] });
+    expect((await cli("usage", "uncalled")).stdout).toMatch(/^invocations +0$/mu);
+  });
+
   test("usage counts what was invoked", async () => {
     await cli("invoke", "echo", "1");
     const usage = (await cli("usage", "--json")).json();
