@@ -122,21 +122,24 @@ async function start(
     version: HOST_VERSION,
     appsMax: config.metricsAppsMax,
     scheduler: () => ({ ...scheduler.stats(), executorsReady: readyExecutors(scheduler) }),
-    loads: () => scheduler.loads(),
-    stored: () =>
-      tenants
-        .list()
-        .map(({ tenantId }) => ({ tenantId, ...state.spaceUse(tenantPrefix(tenantId)) }))
-        .filter(({ keys }) => keys > 0),
-    instances: () => [...scheduler.instances().values()],
-    tenancies: () =>
-      tenants.list().map(({ tenantId, quotas }) => ({
-        tenantId,
-        apps: apps.count(tenantId),
-        revisions: apps.revisionCount(tenantId),
-        uploads: deployments.uploadsOf(tenantId),
-        quotas: { ...quotas },
-      })),
+    quotasDefault: defaultQuotas(config),
+    tenants: () => {
+      const all = tenants.list();
+      return {
+        loads: scheduler.loads(),
+        stored: all
+          .map(({ tenantId }) => ({ tenantId, ...state.spaceUse(tenantPrefix(tenantId)) }))
+          .filter(({ keys }) => keys > 0),
+        instances: [...scheduler.instances().values()],
+        tenancies: all.map(({ tenantId, quotas }) => ({
+          tenantId,
+          apps: apps.count(tenantId),
+          revisions: apps.revisionCount(tenantId),
+          uploads: deployments.uploadsOf(tenantId),
+          quotas,
+        })),
+      };
+    },
   });
   // Its threads start while this one reads what is stored.
   const starting = startScheduler({ config, threads, storage, logger, logs, usage, metrics });

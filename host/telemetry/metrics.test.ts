@@ -1,5 +1,7 @@
+import { toQuotas } from "@downpour/tenants";
 import { expect, test } from "vitest";
 import { HostMetrics } from "./metrics.ts";
+import type { TenantLists } from "./metrics.ts";
 
 const SAMPLE = {
   tenantId: "acme",
@@ -17,25 +19,33 @@ const SAMPLE = {
   logEntriesDropped: 2,
 };
 
-function metrics(appsMax = 10): HostMetrics {
+const QUOTAS = toQuotas(() => 7);
+
+const TENANTS: TenantLists = {
+  loads: [
+    { tenantId: "quiet", inFlight: 1, queued: 0, queuedBytes: 0 },
+    { tenantId: "busy", inFlight: 3, queued: 7, queuedBytes: 70 },
+    { tenantId: "quieter", inFlight: 1, queued: 0, queuedBytes: 0 },
+  ],
+  stored: [
+    { tenantId: "acme", keys: 2, bytes: 30 },
+    { tenantId: "other-co", keys: 5, bytes: 20 },
+  ],
+  instances: [{ tenantId: "acme", instances: 4, memoryBytes: 100 }],
+  tenancies: [
+    { tenantId: "acme", apps: 2, revisions: 5, uploads: 1, quotas: QUOTAS },
+    { tenantId: "busy", apps: 1, revisions: 1, uploads: 0, quotas: { ...QUOTAS, appsMax: 20 } },
+    { tenantId: "calm", apps: 1, revisions: 1, uploads: 0, quotas: { ...QUOTAS, weight: 9 } },
+  ],
+};
+
+function metrics(appsMax = 10, tenants = (): TenantLists => TENANTS): HostMetrics {
   return new HostMetrics({
     version: "0.1.0",
     appsMax,
+    quotasDefault: QUOTAS,
     scheduler: () => ({ executorsReady: 2, queued: 3, inFlight: 4, loadedRevisions: 5 }),
-    loads: () => [
-      { tenantId: "quiet", inFlight: 1, queued: 0, queuedBytes: 0 },
-      { tenantId: "busy", inFlight: 3, queued: 7, queuedBytes: 70 },
-      { tenantId: "quieter", inFlight: 1, queued: 0, queuedBytes: 0 },
-    ],
-    stored: () => [
-      { tenantId: "acme", keys: 2, bytes: 30 },
-      { tenantId: "other-co", keys: 5, bytes: 20 },
-    ],
-    instances: () => [{ tenantId: "acme", instances: 4, memoryBytes: 100 }],
-    tenancies: () => [
-      { tenantId: "acme", apps: 2, revisions: 5, uploads: 1, quotas: { appsMax: 10, weight: 7 } },
-      { tenantId: "busy", apps: 1, revisions: 1, uploads: 0, quotas: { appsMax: 20, weight: 7 } },
-    ],
+    tenants,
   });
 }
 
@@ -104,15 +114,31 @@ test("those that store most have gauges of their own too", async () => {
   expect(text).toContain('downpour_tenant_memory_bytes{tenant="acme"} 100');
 });
 
-test("each quota of a tenant stands beside what it has of it", async () => {
+test("quotas stand beside what a tenant has of them, once where all have the same", async () => {
   const text = await metrics().render();
-  expect(text).toContain('downpour_tenant_quota{tenant="acme",quota="appsMax"} 10');
-  expect(text).toContain('downpour_tenant_quota{tenant="busy",quota="weight"} 7');
+  expect(text).toContain('downpour_tenant_quota_default{quota="appsMax"} 7');
+  expect(text.match(/^downpour_tenant_quota\{.*$/gmu)).toEqual([
+    'downpour_tenant_quota{tenant="busy",quota="appsMax"} 20',
+    'downpour_tenant_quota{tenant="calm",quota="weight"} 9',
+  ]);
   expect(text).toContain('downpour_tenant_apps{tenant="acme"} 2');
   expect(text).toContain('downpour_tenant_revisions{tenant="acme"} 5');
   expect(text).toContain('downpour_tenant_uploads{tenant="acme"} 1');
   expect(text).toContain('downpour_tenant_queued_bytes{tenant="busy"} 70');
-  expect(await metrics(1).render()).not.toContain('downpour_tenant_quota{tenant="busy"');
+  const first = await metrics(1).render();
+  expect(first).toContain('downpour_tenant_quota{tenant="busy"');
+  expect(first).not.toContain('downpour_tenant_quota{tenant="calm"');
+});
+
+test("a scrape asks for the tenants once, and the next one sees what has changed", async () => {
+  let asked = 0;
+  const host = metrics(10, () => {
+    asked += 1;
+    return asked === 1 ? TENANTS : { ...TENANTS, stored: [] };
+  });
+  expect(await host.render()).toContain("downpour_tenant_state_keys{");
+  expect(await host.render()).not.toContain("downpour_tenant_state_keys{");
+  expect(asked).toBe(2);
 });
 
 test("uploads are counted by how they ended, refused ones by code", async () => {

@@ -1,3 +1,5 @@
+import { QUOTA_NAMES } from "@downpour/tenants";
+import type { Quotas } from "@downpour/tenants";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { ErrorCode } from "../errors.ts";
 import type { TenantInstances } from "../protocol.ts";
@@ -47,7 +49,7 @@ export interface TenancyGauges {
   readonly revisions: number;
   /** Uploads under way. */
   readonly uploads: number;
-  readonly quotas: Readonly<Record<string, number>>;
+  readonly quotas: Quotas;
 }
 
 /** What is kept of a tenant's state. */
@@ -61,15 +63,21 @@ export interface HostMetricsOptions {
   readonly version: string;
   /** Apps with series of their own; further ones are counted together, as app and tenant `other`. */
   readonly appsMax: number;
+  readonly quotasDefault: Quotas;
   readonly scheduler: () => SchedulerGauges;
-  /** Tenants that have something under way. */
-  readonly loads: () => readonly TenantGauges[];
-  /** Tenants that store something. */
-  readonly stored: () => readonly StoredGauges[];
-  /** Tenants that have instances. */
-  readonly instances: () => readonly TenantInstances[];
-  /** All tenants. */
-  readonly tenancies: () => readonly TenancyGauges[];
+  readonly tenants: () => TenantLists;
+}
+
+/** Of tenants what the gauges show, at the moment of a scrape. */
+export interface TenantLists {
+  /** Of those that have something under way. */
+  readonly loads: readonly TenantGauges[];
+  /** Of those that store something. */
+  readonly stored: readonly StoredGauges[];
+  /** Of those that have instances. */
+  readonly instances: readonly TenantInstances[];
+  /** Of all. */
+  readonly tenancies: readonly TenancyGauges[];
 }
 
 interface AppCounts {
@@ -97,9 +105,13 @@ const MEMORY_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024].map((mib) 
 //
 // M1. Labels are bounded: names of tenants and apps up to a limit, and codes of the one table.
 // M2. An invocation costs a few additions: text and labels are only made when someone scrapes.
+// M3. A scrape asks once what there is of tenants, however many metrics show it, and makes no series that say what
+//     holds for all of them.
 export class HostMetrics {
   readonly #registry = new Registry();
   readonly #appsMax: number;
+  readonly #readTenants: () => TenantLists;
+  #tenants: TenantLists = { loads: [], stored: [], instances: [], tenancies: [] };
   readonly #apps = new Map<string, AppCounts>();
   readonly #other = createCounts("other", "other");
   readonly #invokeDuration: Histogram;
@@ -109,6 +121,7 @@ export class HostMetrics {
 
   constructor(options: HostMetricsOptions) {
     this.#appsMax = options.appsMax;
+    this.#readTenants = options.tenants;
     const registers = [this.#registry];
     this.#invokeDuration = new Histogram({
       name: "faas_invoke_duration_seconds",
@@ -136,7 +149,8 @@ export class HostMetrics {
     });
     this.#registerAppCounters();
     this.#registerGauges(options);
-    this.#registerTenantGauges(options);
+    this.#registerTenantGauges();
+    this.#registerQuotas(options.quotasDefault);
     collectDefaultMetrics({ register: this.#registry });
   }
 
@@ -183,6 +197,7 @@ export class HostMetrics {
   }
 
   render(): Promise<string> {
+    this.#tenants = this.#readTenants();
     return this.#registry.metrics();
   }
 
@@ -267,8 +282,11 @@ export class HostMetrics {
     });
   }
 
-  #registerTenantGauges(options: HostMetricsOptions): void {
-    const { loads, stored, instances, tenancies } = options;
+  #registerTenantGauges(): void {
+    const loads = (): readonly TenantGauges[] => this.#tenants.loads;
+    const stored = (): readonly StoredGauges[] => this.#tenants.stored;
+    const instances = (): readonly TenantInstances[] => this.#tenants.instances;
+    const tenancies = (): readonly TenancyGauges[] => this.#tenants.tenancies;
     const depth = "downpour_tenant_queue_depth";
     this.#tenantGauge(depth, "Invocations that wait.", loads, ({ queued }) => queued);
     const inFlight = "downpour_tenant_in_flight";
@@ -287,21 +305,31 @@ export class HostMetrics {
     this.#tenantGauge(revisions, "Revisions kept.", tenancies, (tenant) => tenant.revisions);
     const uploads = "downpour_tenant_uploads";
     this.#tenantGauge(uploads, "Uploads under way.", tenancies, (tenant) => tenant.uploads);
-    this.#registerQuotas(tenancies);
   }
 
-  #registerQuotas(tenancies: () => readonly TenancyGauges[]): void {
-    const registered: Gauge = new Gauge({
+  #registerQuotas(quotasDefault: Quotas): void {
+    const registers = [this.#registry];
+    const ofAll = new Gauge({
+      name: "downpour_tenant_quota_default",
+      help: "What a tenant may use, where it has no quota of its own.",
+      labelNames: ["quota"],
+      registers,
+    });
+    for (const quota of QUOTA_NAMES) ofAll.set({ quota }, quotasDefault[quota]);
+    const own: Gauge = new Gauge({
       name: "downpour_tenant_quota",
-      help: "What a tenant may use, by the name of the quota.",
+      help: "What a tenant may use, where that is not the default.",
       labelNames: ["tenant", "quota"],
-      registers: [this.#registry],
+      registers,
       collect: () => {
-        registered.reset();
-        for (const { tenantId, quotas } of tenancies().slice(0, this.#appsMax)) {
-          for (const [quota, value] of Object.entries(quotas)) {
-            registered.set({ tenant: tenantId, quota }, value);
-          }
+        own.reset();
+        let tenants = 0;
+        for (const { tenantId, quotas } of this.#tenants.tenancies) {
+          const others = QUOTA_NAMES.filter((quota) => quotas[quota] !== quotasDefault[quota]);
+          if (others.length === 0) continue;
+          tenants += 1;
+          if (tenants > this.#appsMax) break;
+          for (const quota of others) own.set({ tenant: tenantId, quota }, quotas[quota]);
         }
       },
     });
@@ -322,10 +350,13 @@ export class HostMetrics {
         registered.reset();
         // Those with the most have series of their own.
         const most = source().toSorted((a, b) => read(b) - read(a));
-        for (const [index, tenant] of most.entries()) {
-          const label = index < this.#appsMax ? tenant.tenantId : "other";
-          registered.inc({ tenant: label }, read(tenant));
+        for (const tenant of most.slice(0, this.#appsMax)) {
+          registered.inc({ tenant: tenant.tenantId }, read(tenant));
         }
+        const others = most.slice(this.#appsMax);
+        if (others.length === 0) return;
+        const sum = others.reduce((total, tenant) => total + read(tenant), 0);
+        registered.inc({ tenant: "other" }, sum);
       },
     });
   }

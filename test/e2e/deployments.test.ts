@@ -299,7 +299,7 @@ describe("a deployed app", () => {
   });
 
   test("is told how far its largest component and its uploads are from the quotas", async () => {
-    const tenant = await host.tenant("measured");
+    const tenant = await host.tenant("measured", { appsMax: 7 });
     const none = (await tenant.api("GET", "/v1/usage")).json();
     expect(at(none, "largest")).toMatchObject({ coreFunctions: 0, tableElements: 0 });
     const deployed = (await tenant.upload("app", await behaviours())).json();
@@ -313,9 +313,11 @@ describe("a deployed app", () => {
     }
     const metrics = (await host.admin("GET", "/metrics")).body.toString();
     for (const [quota, value] of Object.entries(Object(at(usage, "quotas")))) {
-      expect(metrics).toContain(
-        `downpour_tenant_quota{tenant="measured",quota="${quota}"} ${String(value)}`,
-      );
+      const series =
+        quota === "appsMax"
+          ? `downpour_tenant_quota{tenant="measured",quota="${quota}"}`
+          : `downpour_tenant_quota_default{quota="${quota}"}`;
+      expect(metrics).toContain(`${series} ${String(value)}\n`);
     }
     expect(metrics).toContain('downpour_tenant_apps{tenant="measured"} 1');
   });
