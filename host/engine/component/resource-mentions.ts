@@ -1,64 +1,68 @@
 import type { Budget } from "./budget.ts";
 import type { ResolvedType, ScopeType } from "./entity.ts";
 import type { Scope } from "./scope.ts";
-import type { Declaration } from "./syntax.ts";
 import { containsResource } from "./type-parts.ts";
+
+/** Those that were looked at already: with a type that mentions one, no component is taken. */
+const WITHOUT_RESOURCES = new WeakSet<ScopeType>();
 
 /**
  * Whether a type says something of a resource that it does not declare itself. Such a type is made anew by each instance
- * of a component, and means nothing inside of another one.
+ * of a component, and means nothing inside of another one. A type has aliases of types that have aliases in turn, as often as
+ * an upload likes: they are followed one after the other, and not inside each other.
  */
 export function mentionsResource(type: ResolvedType, budget: Budget, offset: number): boolean {
-  switch (type.kind) {
-    case "resource":
+  const reached = new Set([type]);
+  const scopeTypes: ScopeType[] = [];
+  for (const next of reached) {
+    if (isScopeType(next)) {
+      if (WITHOUT_RESOURCES.has(next)) continue;
+      reachAliases(next.declarations, 1, next.outer.scope, budget, reached);
+      scopeTypes.push(next);
+    } else if (hasResource(next, budget, offset)) {
       return true;
-    case "value":
-      budget.spendTypeWalk(type.nodes, offset);
-      return containsResource(type.type);
-    case "func": {
-      budget.spendTypeWalk(type.nodes, offset);
-      const { params, result } = type.type;
-      const values = params.map((param) => param.type);
-      return [...values, ...(result === null ? [] : [result])].some(containsResource);
     }
-    case "instance":
-    case "component":
-      return reachesResource(type.declarations, 1, type.outer.scope, budget);
-    default:
-      return unreachable(type);
   }
+  for (const scopeType of scopeTypes) WITHOUT_RESOURCES.add(scopeType);
+  return false;
 }
 
-/** `depth`: so many scopes outwards is the one around the type. */
-function reachesResource(
+function isScopeType(type: ResolvedType): type is ScopeType {
+  return type.kind === "instance" || type.kind === "component";
+}
+
+function hasResource(
+  type: Exclude<ResolvedType, ScopeType>,
+  budget: Budget,
+  offset: number,
+): boolean {
+  if (type.kind === "resource") return true;
+  budget.spendTypeWalk(type.nodes, offset);
+  if (type.kind === "value") return containsResource(type.type);
+  const { params, result } = type.type;
+  const values = params.map((param) => param.type);
+  return [...values, ...(result === null ? [] : [result])].some(containsResource);
+}
+
+/** Adds the types that it has aliases of. `depth`: so many scopes outwards is the one around the type. */
+function reachAliases(
   declarations: ScopeType["declarations"],
   depth: number,
   around: Scope,
   budget: Budget,
-): boolean {
-  return declarations.some((declaration) => {
+  reached: Set<ResolvedType>,
+): void {
+  for (const declaration of declarations) {
     budget.spendDefinitions(1, declaration.offset);
     if (declaration.kind === "alias-outer") {
-      return isResourceAlias(declaration, depth, around, budget);
+      const { sort, outer, index, offset } = declaration;
+      if (sort !== "type" || outer < depth) continue;
+      const found = around.getOuter(sort, outer - depth, index, offset);
+      if (found.sort === "type") reached.add(found.type);
+    } else if (declaration.kind === "type") {
+      const { type } = declaration;
+      const isScope = type.kind === "instance" || type.kind === "component";
+      if (isScope) reachAliases(type.declarations, depth + 1, around, budget, reached);
     }
-    if (declaration.kind !== "type") return false;
-    const { type } = declaration;
-    const isScope = type.kind === "instance" || type.kind === "component";
-    return isScope && reachesResource(type.declarations, depth + 1, around, budget);
-  });
-}
-
-function isResourceAlias(
-  { sort, outer, index, offset }: Declaration & { kind: "alias-outer" },
-  depth: number,
-  around: Scope,
-  budget: Budget,
-): boolean {
-  if (sort !== "type" || outer < depth) return false;
-  const found = around.getOuter(sort, outer - depth, index, offset);
-  return found.sort === "type" && mentionsResource(found.type, budget, offset);
-}
-
-function unreachable(value: never): never {
-  throw new Error(`unreachable: ${JSON.stringify(value)}`);
+  }
 }

@@ -3,7 +3,8 @@ import { createEngine } from "../create-engine.ts";
 import { ComponentError } from "../engine.ts";
 import type { CompileLimits } from "../engine.ts";
 import { assemble } from "../testing/assemble.ts";
-import { component, section, wholeSection } from "../testing/binary.ts";
+import { component, repeat, section, u32, wholeSection } from "../testing/binary.ts";
+import type { Bytes } from "../testing/binary.ts";
 import { testLimits } from "../testing/limits.ts";
 import { testWorld } from "../testing/world.ts";
 
@@ -178,6 +179,11 @@ describe("a core module that nothing instantiates", () => {
   });
 });
 
+/** As a type declares it: of a type of the scope around. */
+function outerAlias(type: number): Bytes {
+  return [0x02, 0x03, 0x02, ...u32(1), ...u32(type)];
+}
+
 describe("what an outer alias brings into a component is the same for all its instances:", () => {
   test.each([
     ["a resource", `(type $t (resource (rep i32)))`],
@@ -203,6 +209,15 @@ describe("what an outer alias brings into a component is the same for all its in
       kind: "malformed",
       message: expect.stringContaining("expected the outer alias of a type without resources"),
     });
+  });
+
+  test("a type is with as many aliases of each other as an upload has room for", () => {
+    const empty = [0x42, 0x00];
+    const count = 5_000;
+    const types = Array.from({ length: count }, (_, before) => [0x42, 0x01, ...outerAlias(before)]);
+    const nested = component(section(6, ...repeat(40, outerAlias(count).slice(1))));
+    const bytes = component(section(7, empty, ...types), wholeSection(4, nested));
+    expect(compileBytes(bytes, { ...testLimits, definitionsMax: 3 * count })).toBe(0);
   });
 
   test("a type that declares its own resource is, and types may reach out in their own component", async () => {
