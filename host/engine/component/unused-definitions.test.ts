@@ -170,6 +170,17 @@ describe("a core module that nothing instantiates", () => {
     expect((await refusal(`(core module (func i32.add))`)).kind).toBe("malformed");
   });
 
+  const many = "i32 ".repeat(1_000);
+  const branches = `(func (block (result ${many}) unreachable ${"br 0 ".repeat(5_000)}) unreachable)`;
+  test.each([
+    ["used", "(core instance (instantiate $m))"],
+    ["unused", ""],
+  ])("is refused where V8 would look at it for long, %s", async (_what, use) => {
+    const error = await refusal(`(core module $m ${branches}) ${use}`);
+    expect(error.kind).toBe("too-complex");
+    expect(error.message).toContain("a core module would take too long to compile");
+  });
+
   test.each([
     ["used", `(core instance (instantiate $m (with "a" (instance))))`],
     ["unused", ""],

@@ -83,8 +83,6 @@ export class UsedModules implements Modules {
         : this.#rewrite(uploaded, this.#limits, owner);
     const { sha256 } = rewritten;
     const before = this.#byHash.get(sha256);
-    // What is compiled already was looked at before.
-    if (before === undefined && !this.#cache.has(sha256)) requireCompilable(uploaded);
     const used = before ?? this.#compile(rewritten, owner === undefined);
     this.#byHash.set(sha256, used);
     this.#byIndex.set(index, used);
@@ -103,6 +101,7 @@ export class UsedModules implements Modules {
   requireRestValid(): void {
     for (const index of this.#modules.keys()) {
       if (this.#byIndex.has(index)) continue;
+      requireCompilable(this.#uploaded(index));
       if (!WebAssembly.validate(this.#uploaded(index))) {
         throw malformed(`a core module is invalid: the one of the number ${index}`);
       }
@@ -137,6 +136,7 @@ export class UsedModules implements Modules {
     limits: Pick<CompileLimits, "grownTableElementsMax">,
     owner?: string,
   ): RewrittenModule {
+    requireCompilable(uploaded);
     const exposed = exposeState(uploaded);
     const { bytes: rewritten, makes } = rewriteModule(exposed.bytes, limits);
     const bytes = owner === undefined ? rewritten : ownModule(rewritten, owner);
