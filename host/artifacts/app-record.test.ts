@@ -2,12 +2,14 @@ import { describe, expect, test } from "vitest";
 import {
   activeRevision,
   artifactsOf,
+  codeKey,
   configured,
   functionNames,
   rolledBack,
   withArtifact,
   withRevision,
 } from "./app-record.ts";
+import { EARLIER_LIMITS } from "./component-limits.ts";
 import type { AppRecord, Revision } from "./app-record.ts";
 
 const IDENTITY = { tenantId: "acme", app: "app" };
@@ -119,8 +121,25 @@ test("settings change one by one: null unsets, absent stays", () => {
 
 test("a recompiled revision has its new artifact, and the others theirs", () => {
   const artifact = { engineTag: "new", planSha256: "p", moduleSha256s: ["m"] };
-  const record = withArtifact(appWith("a", "b"), "a", artifact);
+  const record = withArtifact(appWith("a", "b"), revision("a"), artifact);
   expect(record.revisions.map((entry) => entry.artifact.engineTag)).toEqual(["e", "new"]);
+});
+
+test("a revision that was uploaded anew with other limits keeps its artifact when the one before is recompiled", () => {
+  const artifact = { engineTag: "new", planSha256: "p", moduleSha256s: ["m"] };
+  const before = { ...revision("a"), limits: { ...EARLIER_LIMITS, tableElementsMax: 10 } };
+  const record = withArtifact(appWith("a"), before, artifact);
+  expect(record.revisions.map((entry) => entry.artifact.engineTag)).toEqual(["e"]);
+});
+
+test("equal bytes are the same code where they were uploaded with equal limits", () => {
+  const { tableElementsMax, ...others } = EARLIER_LIMITS;
+  const key = codeKey({ revisionId: "a", limits: EARLIER_LIMITS });
+  expect(codeKey({ revisionId: "a", limits: { ...others, tableElementsMax } })).toBe(key);
+  expect(codeKey(revision("a"))).toBe(key);
+  expect(codeKey(revision("b"))).not.toBe(key);
+  const fewer = { ...others, tableElementsMax: tableElementsMax - 1 };
+  expect(codeKey({ revisionId: "a", limits: fewer })).not.toBe(key);
 });
 
 test("an app refers to the components, plans and modules of all its revisions", () => {

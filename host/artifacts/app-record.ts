@@ -1,7 +1,7 @@
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { HostError } from "../errors.ts";
-import { ComponentLimits } from "./component-limits.ts";
+import { ComponentLimits, EARLIER_LIMITS, limitsKey } from "./component-limits.ts";
 
 // One app as it is stored, and what may become of it. Records are immutable; each function here
 // takes one and answers the next, and knows nothing of disks or threads.
@@ -65,6 +65,11 @@ export const AppRecordSchema = Type.Object({
   updatedAtMs: whole,
 });
 export type AppRecord = Readonly<Static<typeof AppRecordSchema>>;
+
+/** Names the code that a revision runs: equal bytes that were uploaded with other limits are other code. */
+export function codeKey({ revisionId, limits }: Pick<Revision, "revisionId" | "limits">): string {
+  return `${revisionId}/${limitsKey(limits ?? EARLIER_LIMITS)}`;
+}
 
 export function activeRevision(record: AppRecord): Revision {
   return findRevision(record, record.activeRevisionId);
@@ -151,16 +156,17 @@ export function configured(
   };
 }
 
-/** The app with one revision compiled anew. */
+/** The app with one revision compiled anew, where it still has that one. */
 export function withArtifact(
   record: AppRecord,
-  revisionId: string,
+  recompiled: Revision,
   artifact: CompiledArtifact,
 ): AppRecord {
+  const key = codeKey(recompiled);
   return {
     ...record,
     revisions: record.revisions.map((revision) =>
-      revision.revisionId === revisionId ? { ...revision, artifact } : revision,
+      codeKey(revision) === key ? { ...revision, artifact } : revision,
     ),
   };
 }

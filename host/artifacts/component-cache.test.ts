@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { ComponentCache } from "./component-cache.ts";
 
-function of(tenantId: string, revisionId: string): Parameters<ComponentCache["get"]>[0] {
-  return { tenantId, revisionId };
+function of(tenantId: string, codeKey: string): Parameters<ComponentCache["get"]>[0] {
+  return { tenantId, codeKey };
 }
 
 function component(name: string): { plan: string; modules: []; imports: [] } {

@@ -28,6 +28,12 @@ export const EARLIER_LIMITS: ComponentLimits = {
   componentNestingMax: 32,
 };
 
+/** Equal for equal limits. */
+export function limitsKey(limits: ComponentLimits): string {
+  const entries = Object.entries(limits).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return entries.map(([name, value]) => `${name}=${value}`).join(",");
+}
+
 /** What checking, compiling and describing one upload may take. */
 export interface CompileBounds {
   readonly timeMaxMs: number;

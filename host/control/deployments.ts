@@ -3,6 +3,7 @@ import type { Quotas, Tenant, TenantRegistry } from "@downpour/tenants";
 import {
   activeRevision,
   artifactsOf,
+  codeKey,
   configured,
   rolledBack,
   withArtifact,
@@ -200,7 +201,7 @@ export class Deployments {
     try {
       await apps.remove(tenantId, app);
       this.#order.applied(ticket);
-      for (const { revisionId } of revisions) this.#cache.delete({ tenantId, revisionId });
+      for (const gone of revisions) this.#cache.delete({ tenantId, codeKey: codeKey(gone) });
       logger.info({ tenantId, app }, "app deleted");
       await runner.remove(tenantId, app);
       logs.forget(tenantId, app);
@@ -322,7 +323,8 @@ export class Deployments {
       await artifacts.of(tenant.tenantId).adopt(staged);
       const revision = toRevision(staged, upload, quotas);
       const { record, isNew } = await this.#record(tenant, app, revision, ticket);
-      this.#cache.put({ tenantId: tenant.tenantId, revisionId: staged.sha256 }, upload.component);
+      const code = { tenantId: tenant.tenantId, codeKey: codeKey(revision) };
+      this.#cache.put(code, upload.component);
       // Its first call comes right after the answer.
       await this.#options.runner.prepare(tenant.tenantId, app);
       return {
@@ -504,22 +506,23 @@ export class Deployments {
     const { apps, compiler, logger } = this.#options;
     const { tenantId, app } = record;
     const { revisionId } = revision;
-    const cached = this.#cache.get({ tenantId, revisionId });
+    const code = { tenantId, codeKey: codeKey(revision) };
+    const cached = this.#cache.get(code);
     if (cached !== undefined) return cached;
     return this.#sweeper.writing(async () => {
       // As it is recorded now: it may have been compiled anew since this revision became active.
       const { artifact } =
-        apps.find(tenantId, app)?.revisions.find((kept) => kept.revisionId === revisionId) ??
+        apps.find(tenantId, app)?.revisions.find((kept) => codeKey(kept) === code.codeKey) ??
         revision;
       const limits = revision.limits ?? EARLIER_LIMITS;
       const { component, recompiled } = await compiler.load(tenantId, revisionId, artifact, limits);
-      this.#cache.put({ tenantId, revisionId }, component);
+      this.#cache.put(code, component);
       if (recompiled !== undefined) {
         logger.info({ tenantId, app, revisionId }, "a revision was compiled anew");
         await apps.change(
           tenantId,
           app,
-          () => withArtifact(apps.get(tenantId, app), revisionId, recompiled),
+          () => withArtifact(apps.get(tenantId, app), revision, recompiled),
           // The same revision goes on: the scheduler need not know.
           () => undefined,
         );

@@ -5,7 +5,7 @@ import {
   wholeSection,
 } from "../../host/engine/testing/binary.ts";
 import { behaviours } from "../e2e/testing/components.ts";
-import { HostUnderTest } from "../e2e/testing/host-under-test.ts";
+import { at, HostUnderTest } from "../e2e/testing/host-under-test.ts";
 import type { Answer, TenantClient } from "../e2e/testing/host-under-test.ts";
 import { beside } from "./testing/beside.ts";
 import { coreGuest, EMPTY_ANSWER } from "./testing/core-guest.ts";
@@ -108,20 +108,54 @@ function growsTo(elements: number): Promise<Uint8Array<ArrayBuffer>> {
   });
 }
 
-async function runBomb(tenant: TenantClient): Promise<number> {
-  return (await tenant.invoke("bomb/run", null)).status;
+/** Answers the revision. */
+async function upload(
+  tenant: TenantClient,
+  app: string,
+  component: Uint8Array<ArrayBuffer>,
+): Promise<unknown> {
+  const answer = await tenant.upload(app, component);
+  expect(answer.status).toBeLessThan(300);
+  return at(answer.json(), "revision");
+}
+
+async function run(tenant: TenantClient, app: string): Promise<number> {
+  return (await tenant.invoke(`${app}/run`, null)).status;
 }
 
 test("a table that grows without end ends at a tenth of what its tenant may have, and stays there for what is deployed", async () => {
   await attacker.deploy("bomb", await growsTo(500));
   await neighbour.deploy("bomb", await growsTo(2_000));
-  expect(await runBomb(attacker)).toBe(200);
-  expect(await runBomb(neighbour)).toBe(200);
+  expect(await run(attacker, "bomb")).toBe(200);
+  expect(await run(neighbour, "bomb")).toBe(200);
   await set({ tableElementsMax: 1_000 });
-  expect(await runBomb(attacker)).toBe(200);
+  expect(await run(attacker, "bomb")).toBe(200);
   await attacker.deploy("smaller", await growsTo(100));
-  expect((await attacker.invoke("smaller/run", null)).status).toBe(200);
+  expect(await run(attacker, "smaller")).toBe(200);
   await set({ tableElementsMax: QUOTAS.tableElementsMax });
+});
+
+test("equal components of two apps are what each was uploaded with, in whatever order they are loaded", async () => {
+  // One component at most waits for its first call: what is rolled back to is loaded again.
+  await using small = await HostUnderTest.start({ flags: ["--prewarm-apps-max=1"] });
+  const tenant = await small.tenant("twins", { tableElementsMax: 5_000 });
+  const [grows, other] = [await growsTo(500), await coreGuest({})];
+  const growing = await upload(tenant, "one", grows);
+  await small.admin("PATCH", "/v1/tenants/twins", { quotas: { tableElementsMax: 1_000 } });
+  await upload(tenant, "two", grows);
+  const resting = await upload(tenant, "two", other);
+  await upload(tenant, "one", other);
+  const goBack = (app: string, revision: unknown): Promise<Answer> =>
+    tenant.api("POST", `/v1/apps/${app}/rollback`, { json: { revision } });
+  for (const [app, status] of [
+    ["one", 200],
+    ["two", 502],
+    ["one", 200],
+  ] as const) {
+    await goBack(app, resting);
+    await goBack(app, growing);
+    expect(await run(tenant, app)).toBe(status);
+  }
 });
 
 test("a smaller quota is one for the next upload: what is deployed goes on", async () => {
