@@ -311,7 +311,8 @@ export class Deployments {
       const receiveMs = receivedAtMs - startedAtMs;
       const { quotas } = this.#current(tenant);
       const before = apps.find(tenant.tenantId, app);
-      if (before?.activeRevisionId === staged.sha256 && !this.#order.isSuperseded(ticket)) {
+      const isActive = before !== undefined && runsWith(before, staged, quotas);
+      if (isActive && !this.#order.isSuperseded(ticket)) {
         this.#order.applied(ticket);
         // Whatever became of the file on disk: now it is sound.
         await artifacts.of(tenant.tenantId).adopt(staged);
@@ -465,6 +466,7 @@ export class Deployments {
         app: record.app,
         revisionId: revision.revisionId,
       },
+      codeKey: codeKey(revision),
       functions: new Set(revision.functions.map(({ name }) => name)),
       executorLimits: {
         resultBytesMax: capped(config.resultBytesMax, quotas?.resultBytesMax),
@@ -598,6 +600,12 @@ function referencedBy(apps: Iterable<AppRecord>): ReadonlyMap<string, ReadonlySe
     byTenant.set(record.tenantId, names);
   }
   return byTenant;
+}
+
+/** Whether an upload of these bytes would give what is active: with other quotas it is checked and compiled anew. */
+function runsWith(record: AppRecord, { sha256 }: StagedFile, quotas: Quotas): boolean {
+  const uploaded = { revisionId: sha256, limits: componentLimits(quotas) };
+  return codeKey(activeRevision(record)) === codeKey(uploaded);
 }
 
 function componentLimits(quotas: Quotas): ComponentLimits {

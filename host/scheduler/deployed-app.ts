@@ -5,6 +5,8 @@ import type { AppIdentity, AppLimits, InvocationUsage, Outcome, Payload } from "
 /** One active revision, as the control plane hands it to the scheduler. */
 export interface DeployedApp {
   readonly identity: AppIdentity;
+  /** What `load` gives: a revision that was uploaded anew with other limits is other code. */
+  readonly codeKey: string;
   /** Function names of the manifest: others are refused without waking an executor. */
   readonly functions: ReadonlySet<string>;
   readonly executorLimits: AppLimits;

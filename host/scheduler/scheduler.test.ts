@@ -83,6 +83,7 @@ const identity = { tenantId: "acme", app: "behaviour", revisionId: "r1" };
 function deployed(app: Partial<DeployedApp> & { readonly revisionId?: string } = {}): DeployedApp {
   return {
     identity: { ...identity, revisionId: app.revisionId ?? "r1" },
+    codeKey: app.identity?.revisionId ?? app.revisionId ?? "r1",
     functions: BEHAVIOUR_FUNCTIONS,
     executorLimits: limits,
     deadlineMs: 10_000,

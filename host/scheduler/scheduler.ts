@@ -979,10 +979,7 @@ function toGauges({ inFlight, queued, queuedBytes }: LoadGauges): LoadGauges {
 
 /** Whether an app's instances may go on with the other configuration. */
 function isSameForExecutors(a: DeployedApp, b: DeployedApp): boolean {
-  return (
-    a.identity.revisionId === b.identity.revisionId &&
-    isDeepStrictEqual(a.executorLimits, b.executorLimits)
-  );
+  return a.codeKey === b.codeKey && isDeepStrictEqual(a.executorLimits, b.executorLimits);
 }
 
 function toSlotKey(tenantId: string, app: string): string {

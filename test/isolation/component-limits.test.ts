@@ -158,6 +158,22 @@ test("equal components of two apps are what each was uploaded with, in whatever 
   }
 });
 
+test("the same bytes again are checked and compiled with what their tenant may have by now", async () => {
+  const component = await growsTo(500);
+  const again = async (): Promise<unknown> => {
+    const answer = await attacker.upload("again", component);
+    return at(answer.json(), answer.status < 300 ? "outcome" : "code");
+  };
+  expect([await again(), await run(attacker, "again")]).toEqual(["created", 200]);
+  await set({ tableElementsMax: 1_000 });
+  expect([await again(), await run(attacker, "again")]).toEqual(["updated", 502]);
+  await set({ componentFunctionsMax: 1 });
+  expect([await again(), await run(attacker, "again")]).toEqual(["COMPONENT_TOO_COMPLEX", 502]);
+  await set(QUOTAS);
+  expect([await again(), await run(attacker, "again")]).toEqual(["updated", 200]);
+  expect([await again(), await run(attacker, "again")]).toEqual(["unchanged", 200]);
+});
+
 test("a smaller quota is one for the next upload: what is deployed goes on", async () => {
   const smaller = {
     componentFunctionsMax: 10,
