@@ -50,7 +50,7 @@ import type {
   Plan,
   TrampolinePlan,
 } from "./plan.ts";
-import { malformed, unsupported } from "./reader.ts";
+import { checkUnused, malformed, unsupported } from "./reader.ts";
 import { resolveReference, resolveResource, resolveType } from "./resolve-types.ts";
 import { Scope } from "./scope.ts";
 import type {
@@ -75,7 +75,8 @@ import type { ResourceId, TypeNumber, ValueType } from "./types.ts";
  * P1. Each instantiation of a nested component is walked anew, and paid for (`Budget`).
  * P2. Steps are written when something uses their outcome: a function that nothing uses costs nothing.
  * P3. Each component and type that is defined is checked by itself as well, once, whether something uses it or not:
- *     nested ones with stand-ins for their imports, and without a plan.
+ *     nested ones with stand-ins for their imports, and without a plan. What is valid and only not supported is taken
+ *     where nothing uses it.
  * P4. A component of the wrong world is reported with all its problems; one that is inconsistent in
  *     itself with the first.
  */
@@ -320,14 +321,15 @@ class Planner {
    */
   #checkComponent({ component, outer }: ComponentEntity, depth: number): void {
     const checker = this.#checker();
-    checker.#instantiate(
-      component,
-      { scope: new Scope(outer, "component"), parent: undefined, depth, checksDefinitions: true },
-      ({ name, type, offset }, { scope }) => {
-        const place = { label: `the import ${quoteName(name)}`, offset, depth };
-        return bindExtern(type, scope, undefined, place, checker.#strictBinding(offset));
-      },
-    );
+    const place = { scope: new Scope(outer, "component"), parent: undefined, depth };
+    const supply: Supply = ({ name, type, offset }, { scope }) => {
+      const label = `the import ${quoteName(name)}`;
+      const binding = checker.#strictBinding(offset);
+      return bindExtern(type, scope, undefined, { label, offset, depth }, binding);
+    };
+    checkUnused(() => {
+      checker.#instantiate(component, { ...place, checksDefinitions: true }, supply);
+    });
   }
 
   /** Looks, and counts, by itself. */

@@ -158,5 +158,14 @@ export function unsupported(feature: string, offset?: number): ComponentError {
   return new ComponentError("unsupported", [`${feature} is not supported${place}`], offset);
 }
 
+/** Checks what nothing may ever use. What is only not supported is refused where something does, and not looked at further. */
+export function checkUnused(check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    if (!(error instanceof ComponentError && error.kind === "unsupported")) throw error;
+  }
+}
+
 // A byte-order mark is a character of a name like any other.
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

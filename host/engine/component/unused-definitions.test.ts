@@ -104,6 +104,31 @@ describe("a component that nothing instantiates", () => {
   });
 
   test.each([
+    ["imports a component", `(component (import "c" (component)))`],
+    [
+      "lifts what it lowered",
+      `(component (import "f" (func $f)) (core func $g (canon lower (func $f))) (func (canon lift (core func $g))))`,
+    ],
+    [
+      "instantiates a module with a table that is not supported",
+      `(component (core module $m (table 1 funcref (ref.null func))) (core instance (instantiate $m)))`,
+    ],
+    [
+      "is inside of another one and imports a component",
+      `(component (component $a (import "c" (component))) (component $b)
+        (instance (instantiate $a (with "c" (component $b)))))`,
+    ],
+  ])("is taken where it is valid and not supported: it %s", async (_what, text) => {
+    expect(await modulesOf(text)).toBe(0);
+  });
+
+  test("is refused as not supported once something instantiates it", async () => {
+    const text = `(component $a (import "c" (component))) (component $b)
+      (instance (instantiate $a (with "c" (component $b))))`;
+    expect((await refusal(text)).kind).toBe("unsupported");
+  });
+
+  test.each([
     [
       "lifts a function of another type",
       `(component ${MODULE} (func (canon lift (core func $c "f"))))`,
@@ -164,6 +189,15 @@ describe("a core module that nothing instantiates", () => {
       kind: "malformed",
       message: "a core module is invalid: the one of the number 0",
     });
+  });
+
+  test.each([
+    ["a table with an initial expression", `(table 1 funcref (ref.null func))`],
+    ["a table of exceptions", `(table 1 exnref)`],
+    ["a table with 64-bit indices", `(table i64 1 funcref)`],
+    ["an instruction that allocates", `(type $s (struct)) (func struct.new $s drop)`],
+  ])("is taken with %s, which is valid and not supported", async (_what, field) => {
+    expect(await modulesOf(`(core module ${field})`)).toBe(0);
   });
 
   test("is refused with code that is invalid", async () => {

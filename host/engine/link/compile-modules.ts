@@ -2,7 +2,7 @@ import { Budget } from "../component/budget.ts";
 import type { ModuleInterface, Modules } from "../component/build-plan.ts";
 import type { DecodedComponent } from "../component/decode.ts";
 import { escapeText, quoteName } from "../component/names.ts";
-import { malformed } from "../component/reader.ts";
+import { checkUnused, malformed } from "../component/reader.ts";
 import { requireCompilable } from "../core/compile-work.ts";
 import { ComponentError } from "../engine.ts";
 import type { CompileLimits, Ownership } from "../engine.ts";
@@ -38,7 +38,8 @@ export class UsedModules implements Modules {
   readonly #budget: Budget;
   readonly #ownership: Ownership | undefined;
   readonly #paid = new Set<number>();
-  readonly #lookedAt = new Map<number, CoreInterface>();
+  /** Also why it is refused: it is read once, however many components instantiate it. */
+  readonly #lookedAt = new Map<number, CoreInterface | ComponentError>();
   readonly #byIndex = new Map<number, UsedModule>();
   /** Equal modules are one; the order is that of their numbers in the plan. */
   readonly #byHash = new Map<string, UsedModule>();
@@ -90,10 +91,11 @@ export class UsedModules implements Modules {
   }
 
   interfaceOf(index: number): CoreInterface {
-    const known = this.#byIndex.get(index)?.interface ?? this.#lookedAt.get(index);
-    if (known !== undefined) return known;
-    const found = requireUniqueImports(readCoreInterface(this.#uploaded(index)));
+    const used = this.#byIndex.get(index);
+    if (used !== undefined) return used.interface;
+    const found = this.#lookedAt.get(index) ?? this.#lookAt(index);
     this.#lookedAt.set(index, found);
+    if (found instanceof ComponentError) throw found;
     return found;
   }
 
@@ -101,11 +103,22 @@ export class UsedModules implements Modules {
   requireRestValid(): void {
     for (const index of this.#modules.keys()) {
       if (this.#byIndex.has(index)) continue;
-      requireCompilable(this.#uploaded(index));
-      if (!WebAssembly.validate(this.#uploaded(index))) {
-        throw malformed(`a core module is invalid: the one of the number ${index}`);
-      }
-      this.interfaceOf(index);
+      checkUnused(() => {
+        requireCompilable(this.#uploaded(index));
+        if (!WebAssembly.validate(this.#uploaded(index))) {
+          throw malformed(`a core module is invalid: the one of the number ${index}`);
+        }
+        this.interfaceOf(index);
+      });
+    }
+  }
+
+  #lookAt(index: number): CoreInterface | ComponentError {
+    try {
+      return requireUniqueImports(readCoreInterface(this.#uploaded(index)));
+    } catch (error) {
+      if (error instanceof ComponentError) return error;
+      throw error;
     }
   }
 
