@@ -195,6 +195,10 @@ describe("a core module that nothing instantiates", () => {
     ["a table with an initial expression", `(table 1 funcref (ref.null func))`],
     ["a table of exceptions", `(table 1 exnref)`],
     ["a table with 64-bit indices", `(table i64 1 funcref)`],
+    [
+      "an instruction whose work is not known",
+      `(type $s (struct)) (func (result (ref $s)) struct.new $s)`,
+    ],
     ["an instruction that allocates", `(type $s (struct)) (func struct.new $s drop)`],
   ])("is taken with %s, which is valid and not supported", async (_what, field) => {
     expect(await modulesOf(`(core module ${field})`)).toBe(0);
