@@ -39,7 +39,7 @@ setFlagsFromString("--expose-gc");
 const collectGarbage: unknown = runInNewContext("gc");
 
 const ROUNDS = parameter("engine_rounds", { smoke: 3, full: 15 });
-const CALLS = parameter("engine_calls", { smoke: 1_000, full: 20_000 });
+const CALLS = parameter("engine_calls", { smoke: 4_000, full: 20_000 });
 const INSTANCES = parameter("engine_instances", { smoke: 20, full: 300 });
 const SUSPENDED = parameter("engine_suspended", { smoke: 1_000, full: 1_000 });
 const MAJOR_GCS = 5;

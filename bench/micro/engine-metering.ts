@@ -26,9 +26,9 @@ import type { Check, Row, SuiteReport } from "../report.ts";
 
 setEngineFlags();
 
-const ROUNDS = parameter("metering_rounds", { smoke: 5, full: 200 });
+const ROUNDS = parameter("metering_rounds", { smoke: 15, full: 200 });
 /** V8 compiles what is hot in the background: measured is only what it then runs. */
-const WARM_UP_MS = parameter("metering_warm_up_ms", { smoke: 50, full: 4_000 });
+const WARM_UP_MS = parameter("metering_warm_up_ms", { smoke: 800, full: 4_000 });
 
 const SCRIPTS: Readonly<Record<string, string>> = {
   "QuickJS: arithmetic in a loop":

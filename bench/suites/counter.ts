@@ -56,7 +56,7 @@ async function runCounterSuite(context: SuiteContext): Promise<SuiteReport> {
         connections,
         body: page,
         keys,
-        warmupS: parameter("counter_warmup_s", { smoke: 1, full: 10 }),
+        warmupS: parameter("counter_warmup_s", { smoke: 3, full: 10 }),
         durationS: parameter("counter_duration_s", { smoke: 2, full: 15 }),
         rounds: parameter("counter_rounds", { smoke: 1, full: 3 }),
       },

@@ -37,7 +37,7 @@ async function runHttpSuite({ directory, progress }: SuiteContext): Promise<Suit
       connections,
       body: "world",
       keys: 1,
-      warmupS: parameter("http_warmup_s", { smoke: 1, full: 10 }),
+      warmupS: parameter("http_warmup_s", { smoke: 3, full: 10 }),
       durationS: parameter("http_duration_s", { smoke: 2, full: 15 }),
       rounds: parameter("http_rounds", { smoke: 1, full: 3 }),
     },
